@@ -1,0 +1,161 @@
+"""A take: what the face and the head do, frame by frame. It can be saved, shared, cut and joined."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import UserError
+from ..face.arkit import FACE_UNITS
+
+FORMAT = "emotalker-motion-1"
+
+
+@dataclass
+class Motion:
+    """Facial motion at a frame rate.
+
+    Attributes:
+        units: [T, 52] ARKit weights 0..1, in the order of FACE_UNITS; absolute, 0 is a relaxed face.
+        head: [T, 6] yaw, pitch, roll in degrees, then x, y, z in distances between the eyes. Positive yaw turns towards the
+            picture's right edge, positive pitch lifts the chin, positive roll tilts to the picture's right; x to the right,
+            y down, z away from the viewer. Zero is the portrait's own pose.
+        fps: frames per second; frame i shows the time i / fps.
+        metadata: short texts kept in the file (seed, emotion track, ...).
+    """
+
+    units: Tensor
+    head: Tensor
+    fps: float
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.units.ndim != 2 or self.units.shape[1] != len(FACE_UNITS):
+            raise UserError(
+                f"the motion's face units have the shape {list(self.units.shape)}: they must be [frames, {len(FACE_UNITS)}]."
+            )
+        if self.head.shape != (self.units.shape[0], 6):
+            raise UserError(
+                f"the motion's head pose has the shape {list(self.head.shape)}: it must be [{self.units.shape[0]}, 6]."
+            )
+        if not 1 <= self.fps <= 240:
+            raise UserError(f"the motion's frame rate is {self.fps:g}: use 1 to 240 frames per second.")
+        if not (torch.isfinite(self.units).all() and torch.isfinite(self.head).all()):
+            raise UserError("the motion holds values that are no numbers: make it again.")
+
+    def __len__(self) -> int:
+        return self.units.shape[0]
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self) / self.fps
+
+    def to(self, device: str | torch.device) -> "Motion":
+        """The same motion on another device."""
+        return Motion(self.units.to(device), self.head.to(device), self.fps, dict(self.metadata))
+
+    def slice(self, start: float = 0.0, end: float | None = None) -> "Motion":
+        """The frames from `start` up to (not including) `end` seconds.
+
+        Raises:
+            UserError: the range is empty.
+        """
+        first = max(0, round(start * self.fps))
+        last = len(self) if end is None else min(len(self), round(end * self.fps))
+        if last <= first:
+            raise UserError(
+                f"the range {start:g} to {end if end is not None else self.duration:g} s holds no frame of a motion of {self.duration:.2f} s: give a range inside it."
+            )
+        return Motion(self.units[first:last], self.head[first:last], self.fps, dict(self.metadata))
+
+    @classmethod
+    def concat(cls, parts: "list[Motion]") -> "Motion":
+        """Play one after the other.
+
+        Raises:
+            UserError: no part, or parts of different frame rates.
+        """
+        if not parts:
+            raise UserError("there is no motion to join: give at least one.")
+        rates = sorted({part.fps for part in parts})
+        if len(rates) > 1:
+            raise UserError(
+                f"the motions to join run at {', '.join(f'{r:g}' for r in rates)} frames per second: resample them to one rate first."
+            )
+        device = parts[0].units.device
+        return cls(
+            torch.cat([p.units.to(device) for p in parts]),
+            torch.cat([p.head.to(device) for p in parts]),
+            parts[0].fps,
+            dict(parts[0].metadata),
+        )
+
+    def resample(self, fps: float) -> "Motion":
+        """The same motion at another frame rate (linear in time)."""
+        if fps == self.fps or len(self) == 0:
+            return Motion(self.units.clone(), self.head.clone(), fps, dict(self.metadata))
+        count = max(1, round(self.duration * fps))
+        both = sample(torch.cat([self.units, self.head], 1), self.fps, torch.arange(count, dtype=torch.float64) / fps)
+        return Motion(both[:, : len(FACE_UNITS)], both[:, len(FACE_UNITS) :], fps, dict(self.metadata))
+
+    def save(self, path: str | Path) -> Path:
+        """Write a .safetensors file."""
+        path = Path(path)
+        metadata = {
+            "format": FORMAT,
+            "fps": repr(float(self.fps)),
+            "units": json.dumps(FACE_UNITS),
+            "notes": json.dumps(self.metadata),
+        }
+        tensors = {
+            "units": self.units.detach().cpu().float().contiguous(),
+            "head": self.head.detach().cpu().float().contiguous(),
+        }
+        save_file(tensors, path, metadata)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> "Motion":
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: no such file, not a motion, or made for other face units.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"the motion file {path.name} does not exist: choose another file.")
+        try:
+            with safe_open(path, framework="pt", device=str(device)) as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != FORMAT:
+                    raise UserError(f"{path.name} is no EmoTalker motion: choose a file saved from a motion output.")
+                if tuple(json.loads(metadata["units"])) != FACE_UNITS:
+                    raise UserError(f"{path.name} was made for other face units: make the motion again with this version.")
+                return cls(
+                    file.get_tensor("units"), file.get_tensor("head"), float(metadata["fps"]), json.loads(metadata["notes"])
+                )
+        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            raise UserError(f"the motion file {path.name} cannot be read ({error}): save the motion again.") from None
+
+
+def sample(values: Tensor, rate: float, times: Tensor) -> Tensor:
+    """Curves on a regular grid at any times, linear between samples, held at both ends.
+
+    Args:
+        values: [N, ...] value i at i / rate seconds, N >= 1.
+        rate: samples per second.
+        times: [T] seconds.
+
+    Returns:
+        [T, ...] in the type and on the device of `values`.
+    """
+    position = (times.to(device=values.device, dtype=torch.float64) * rate).clamp(0, values.shape[0] - 1)
+    low = position.floor().long()
+    high = (low + 1).clamp(max=values.shape[0] - 1)
+    share = (position - low).to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    return values[low] * (1 - share) + values[high] * share
