@@ -17,7 +17,8 @@ MAX_STRENGTH = 1.5
 
 ALIASES: dict[str, str] = {
     "calm": "neutral", "happiness": "happy", "joy": "happy", "joyful": "happy", "sadness": "sad", "anger": "angry",
-    "fearful": "fear", "afraid": "fear", "scared": "fear", "disgusted": "disgust", "surprised": "surprise", "contemptuous": "contempt",
+    "fearful": "fear", "afraid": "fear", "scared": "fear", "disgusted": "disgust", "surprised": "surprise",
+    "contemptuous": "contempt",
 }  # fmt: skip
 
 
@@ -42,9 +43,8 @@ def _compound(name: str, blend: dict[str, float], core: tuple[int, ...], optiona
     return Compound(name, MappingProxyType(blend), core, MappingProxyType(optional))
 
 
-# Action units and percentages: Du, Tao, Martinez 2014, Table 1. Blends: the two parts in the name, the first one leading
-# (it is the noun's colour, "happily", but the paper weighs both alike: hence 0.7 each); appalled (disgust leads anger),
-# hatred (anger leads disgust) and awed (surprise leads fear) as the paper describes them.
+# Action units and percentages: Du, Tao, Martinez 2014, Table 1. Blends are ours: the two emotions in
+# the name at 0.7 each; appalled is disgust with some anger, hatred anger with some disgust, awed surprise with some fear.
 COMPOUNDS: dict[str, Compound] = {
     c.name: c
     for c in (

@@ -115,7 +115,7 @@ class EmotionTrack:
         return total.clamp(max=MAX_STRENGTH).to(torch.float32)
 
     def to_json(self) -> str:
-        """Readable JSON: {"segments": [{"start": 0, "end": 2.5, "easing": "smooth", "fade": 0.5, "emotions": {"happy": 0.8}}]}."""
+        """Readable JSON: {"segments": [{"start": 0, "end": 2, "easing": "smooth", "fade": 1, "emotions": {"happy": 0.8}}]}."""
         segments = [
             {"start": s.start, "end": s.end, "easing": s.easing, "fade": s.fade, "emotions": dict(s.strengths)}
             for s in self.segments

@@ -24,7 +24,7 @@ class Motion:
         head: [T, 6] yaw, pitch, roll in degrees, then x, y, z in distances between the eyes. Positive yaw turns towards the
             picture's right edge, positive pitch lifts the chin, positive roll tilts to the picture's right; x to the right,
             y down, z away from the viewer. Zero is the portrait's own pose.
-        fps: frames per second; frame i shows the time i / fps.
+        fps: frames per second; frame i is shown from i / fps on and stands for the middle of that frame.
         metadata: short texts kept in the file (seed, emotion track, ...).
     """
 
@@ -69,7 +69,8 @@ class Motion:
         last = len(self) if end is None else min(len(self), round(end * self.fps))
         if last <= first:
             raise UserError(
-                f"the range {start:g} to {end if end is not None else self.duration:g} s holds no frame of a motion of {self.duration:.2f} s: give a range inside it."
+                f"the range {start:g} to {'the end' if end is None else f'{end:g} s'} holds no frame of a motion "
+                f"of {self.duration:.2f} s: give a range inside it."
             )
         return Motion(self.units[first:last], self.head[first:last], self.fps, dict(self.metadata))
 
@@ -85,7 +86,8 @@ class Motion:
         rates = sorted({part.fps for part in parts})
         if len(rates) > 1:
             raise UserError(
-                f"the motions to join run at {', '.join(f'{r:g}' for r in rates)} frames per second: resample them to one rate first."
+                f"the motions to join run at {', '.join(f'{r:g}' for r in rates)} frames per second: "
+                "resample them to one rate first."
             )
         device = parts[0].units.device
         return cls(
@@ -100,7 +102,11 @@ class Motion:
         if fps == self.fps or len(self) == 0:
             return Motion(self.units.clone(), self.head.clone(), fps, dict(self.metadata))
         count = max(1, round(self.duration * fps))
-        both = sample(torch.cat([self.units, self.head], 1), self.fps, torch.arange(count, dtype=torch.float64) / fps)
+        both = sample(
+            torch.cat([self.units, self.head], 1),
+            self.fps,
+            (torch.arange(count, dtype=torch.float64) + 0.5) / fps - 0.5 / self.fps,
+        )
         return Motion(both[:, : len(FACE_UNITS)], both[:, len(FACE_UNITS) :], fps, dict(self.metadata))
 
     def save(self, path: str | Path) -> Path:

@@ -1,0 +1,100 @@
+"""Where speech and emotion share a mouth: the expression gives way where a sound needs the lips."""
+
+import torch
+from torch import Tensor
+
+from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..speech.features import VISEME_INDEX
+
+# What the emotion's mouth units do to speech, and how far each gives way: to a lip closure (p b m), to the lower lip on the
+# teeth (f v), to rounding (w, oo, oh, sh) and to an open vowel. 1 means it gives way wholly.
+YIELD: dict[str, tuple[float, float, float, float]] = {
+    "jawOpen": (1.0, 0.9, 0.7, 0.5),
+    "mouthLowerDown": (1.0, 1.0, 0.6, 0.0),
+    "mouthUpperUp": (1.0, 0.5, 0.6, 0.0),
+    "noseSneer": (0.45, 0.1, 0.1, 0.0),  # it lifts the upper lip a little
+    "mouthStretch": (0.55, 0.4, 0.75, 0.2),
+    "mouthSmile": (0.25, 0.2, 0.6, 0.0),
+    "mouthDimple": (0.2, 0.2, 0.5, 0.0),
+    "mouthFrown": (0.2, 0.3, 0.4, 0.2),
+    "mouthPress": (0.0, 0.5, 0.7, 0.9),
+    "mouthRollLower": (0.0, 0.2, 0.8, 0.9),
+    "mouthRollUpper": (0.0, 0.8, 0.8, 0.9),
+    "mouthShrugLower": (0.3, 0.8, 0.4, 0.6),
+    "mouthShrugUpper": (0.3, 0.3, 0.4, 0.4),
+    "jawForward": (0.0, 0.5, 0.3, 0.3),
+}  # fmt: skip
+JAW_WITH_SPEECH = 0.35  # share of the emotion's open jaw that is left while any sound is made
+
+# How far each unit parts the lips at weight 1, in units of jawOpen. Negative ones close.
+GAP = {
+    "jawOpen": 1.0, "mouthClose": -1.0,
+    "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3, "mouthUpperUpLeft": 0.3, "mouthUpperUpRight": 0.3,
+    "mouthPressLeft": -0.1, "mouthPressRight": -0.1, "mouthRollLower": -0.15, "mouthRollUpper": -0.15,
+}  # fmt: skip
+
+
+def lip_gap(units: Tensor) -> Tensor:
+    """[T] proxy of the opening between the lips, in units of jawOpen: 0 or less means they touch.
+
+    The sum of units [T, 52] weighted by GAP: what opens (jaw, lower lip down, upper lip up) less what closes.
+    """
+    weights = units.new_zeros(len(FACE_UNITS))
+    for name, value in GAP.items():
+        weights[UNIT_INDEX[name]] = value
+    return units @ weights
+
+
+def join_speech(speech: Tensor, felt: Tensor, visemes: Tensor, weight: float, fps: float) -> Tensor:
+    """Lay an expression over speech so that every sound can still be read from the lips.
+
+    Args:
+        speech: [T, 52] mouth units of the speech, 0..1.
+        felt: [T, 52] face units of the expression, 0..1.
+        visemes: [T, 15] posteriors.
+        weight: 0..1, how much of the speech is shown (0: the expression yields to nothing).
+        fps: frames per second.
+
+    Returns:
+        [T, 52] weights 0..1; where the lips must close, `lip_gap` is 0 or less as far as the speech closed them.
+    """
+
+    def need(*parts: tuple[str, float]) -> Tensor:
+        curve = sum(share * visemes[:, VISEME_INDEX[name]] for name, share in parts)
+        return _ease(curve.clamp(0, 1), fps)
+
+    closure, teeth = need(("PP", 1.6)), need(("FF", 1.6))
+    rounding = need(("ou", 1.2), ("oh", 0.8), ("CH", 0.8), ("RR", 0.4))
+    vowel = need(("aa", 1.2), ("E", 0.9), ("oh", 0.9), ("ih", 0.5))
+    needs = weight * torch.stack([closure, teeth, rounding, vowel], 1)
+    sound = weight * (1 - visemes[:, VISEME_INDEX["sil"]])
+    felt = felt.clone()
+    for index, name in enumerate(FACE_UNITS):
+        shares = YIELD.get(name.removesuffix("Left").removesuffix("Right"))
+        if shares is not None:
+            felt[:, index] *= (1 - needs * needs.new_tensor(shares)).prod(1)
+    felt[:, UNIT_INDEX["jawOpen"]] *= 1 - (1 - JAW_WITH_SPEECH) * _ease(sound, fps)
+    joined = speech + felt * (1 - speech)
+    return _seal(joined, speech, needs[:, 0])
+
+
+def _seal(joined: Tensor, speech: Tensor, closure: Tensor) -> Tensor:
+    """Take out what the expression added to the gap where the lips close: first its openers, then by mouthClose."""
+    joined = joined.clone()
+    for name, value in GAP.items():
+        if value > 0:
+            index = UNIT_INDEX[name]
+            joined[:, index] = torch.lerp(joined[:, index], torch.minimum(joined[:, index], speech[:, index]), closure)
+    excess = (lip_gap(joined) - lip_gap(speech).clamp(min=0)).clamp(min=0) * closure
+    index = UNIT_INDEX["mouthClose"]
+    joined[:, index] = (joined[:, index] + excess).clamp(max=1)
+    return joined
+
+
+def _ease(curve: Tensor, fps: float) -> Tensor:
+    """Widen a need by 50 ms and soften its edges, without lowering it: the face makes room in time."""
+    reach = max(1, round(0.05 * fps))
+    wide = torch.nn.functional.max_pool1d(curve[None, None], 2 * reach + 1, 1, reach)
+    kernel = torch.ones(1, 1, 2 * reach + 1) / (2 * reach + 1)
+    soft = torch.nn.functional.conv1d(torch.nn.functional.pad(wide, (reach, reach), mode="replicate"), kernel)[0, 0]
+    return torch.maximum(curve, soft)
