@@ -1,0 +1,75 @@
+"""Reading pictures at pixel positions, and the boxes in which that happens."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Box:
+    """Half-open pixel rectangle of a picture: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w)."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slice."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def clipped(self, size: tuple[int, int]) -> "Box":
+        """The part inside a picture of (h, w); at least one pixel."""
+        h, w = size
+        x0, y0 = min(max(self.x0, 0), w - 1), min(max(self.y0, 0), h - 1)
+        return Box(x0, y0, max(min(self.x1, w), x0 + 1), max(min(self.y1, h), y0 + 1))
+
+    def shifted(self, dx: int, dy: int) -> "Box":
+        """Moved by whole pixels."""
+        return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
+
+    def pixel_centres(self, device: torch.device, step: float = 1.0) -> tuple[Tensor, Tensor]:
+        """x [h,w] and y [h,w] of the pixel centres."""
+        h, w = self.size
+        y = torch.arange(h, device=device, dtype=torch.float32) + 0.5 + self.y0
+        x = torch.arange(w, device=device, dtype=torch.float32) + 0.5 + self.x0
+        return x[None, :].expand(h, w), y[:, None].expand(h, w)
+
+
+def box_around(points: Tensor, margin: float, size: tuple[int, int]) -> Box:
+    """Box of points [...,2+] in pixels, grown by `margin` pixels, inside a picture of (h, w)."""
+    flat = points[..., :2].reshape(-1, 2)
+    low, high = flat.amin(0) - margin, flat.amax(0) + margin
+    return Box(int(low[0].floor()), int(low[1].floor()), int(high[0].ceil()), int(high[1].ceil())).clipped(size)
+
+
+def sample(image: Tensor, x: Tensor, y: Tensor, mode: str = "bilinear") -> Tensor:
+    """Read a picture at pixel positions (pixel centres at +0.5); outside, the border colour holds.
+
+    Args:
+        image: [C,H,W], or [n,C,H,W] for one picture a frame.
+        x, y: [n,h,w].
+        mode: as torch's grid_sample.
+
+    Returns:
+        [n,C,h,w].
+    """
+    height, width = image.shape[-2:]
+    if image.dim() == 3:
+        image = image.expand(len(x), -1, -1, -1)
+    grid = torch.stack([x * (2.0 / width) - 1.0, y * (2.0 / height) - 1.0], -1)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def smoothstep(value: Tensor, low: float, high: float) -> Tensor:
+    """0 below `low`, 1 above `high`, smooth between."""
+    x = ((value - low) / (high - low)).clamp(0, 1)
+    return x * x * (3 - 2 * x)
