@@ -24,6 +24,7 @@ YIELD: dict[str, tuple[float, float, float, float]] = {
     "mouthShrugUpper": (0.3, 0.3, 0.4, 0.4),
     "jawForward": (0.0, 0.5, 0.3, 0.3),
 }  # fmt: skip
+CONTACT_LEAD, SHAPE_LEAD = 0.05, 0.12  # s, both ways: lips make room for a contact quickly, a smile fades and returns calmly
 JAW_WITH_SPEECH = 0.35  # share of the emotion's open jaw that is left while any sound is made
 
 # How far each unit parts the lips at weight 1, in units of jawOpen. Negative ones close.
@@ -60,20 +61,19 @@ def join_speech(speech: Tensor, felt: Tensor, visemes: Tensor, weight: float, fp
     """
 
     def need(*parts: tuple[str, float]) -> Tensor:
-        curve = sum(share * visemes[:, VISEME_INDEX[name]] for name, share in parts)
-        return _ease(curve.clamp(0, 1), fps)
+        return sum(share * visemes[:, VISEME_INDEX[name]] for name, share in parts).clamp(0, 1)
 
-    closure, teeth = need(("PP", 1.6)), need(("FF", 1.6))
-    rounding = need(("ou", 1.2), ("oh", 0.8), ("CH", 0.8), ("RR", 0.4))
-    vowel = need(("aa", 1.2), ("E", 0.9), ("oh", 0.9), ("ih", 0.5))
-    needs = weight * torch.stack([closure, teeth, rounding, vowel], 1)
-    sound = weight * (1 - visemes[:, VISEME_INDEX["sil"]])
+    contacts = [_make_room(need((name, 1.6)), fps, CONTACT_LEAD) for name in ("PP", "FF")]
+    shapes = [need(("ou", 1.2), ("oh", 0.8), ("CH", 0.8), ("RR", 0.4)), need(("aa", 1.2), ("E", 0.9), ("oh", 0.9), ("ih", 0.5))]
+    shapes = [_soften(_make_room(curve, fps, CONTACT_LEAD), fps, SHAPE_LEAD) for curve in shapes]
+    needs = weight * torch.stack(contacts + shapes, 1)
+    sound = _soften(1 - visemes[:, VISEME_INDEX["sil"]], fps, SHAPE_LEAD)
     felt = felt.clone()
     for index, name in enumerate(FACE_UNITS):
         shares = YIELD.get(name.removesuffix("Left").removesuffix("Right"))
         if shares is not None:
             felt[:, index] *= (1 - needs * needs.new_tensor(shares)).prod(1)
-    felt[:, UNIT_INDEX["jawOpen"]] *= 1 - (1 - JAW_WITH_SPEECH) * _ease(sound, fps)
+    felt[:, UNIT_INDEX["jawOpen"]] *= 1 - (1 - JAW_WITH_SPEECH) * weight * sound
     joined = speech + felt * (1 - speech)
     return _seal(joined, speech, needs[:, 0])
 
@@ -91,10 +91,14 @@ def _seal(joined: Tensor, speech: Tensor, closure: Tensor) -> Tensor:
     return joined
 
 
-def _ease(curve: Tensor, fps: float) -> Tensor:
-    """Widen a need by 50 ms and soften its edges, without lowering it: the face makes room in time."""
-    reach = max(1, round(0.05 * fps))
-    wide = torch.nn.functional.max_pool1d(curve[None, None], 2 * reach + 1, 1, reach)
-    kernel = torch.ones(1, 1, 2 * reach + 1) / (2 * reach + 1)
-    soft = torch.nn.functional.conv1d(torch.nn.functional.pad(wide, (reach, reach), mode="replicate"), kernel)[0, 0]
-    return torch.maximum(curve, soft)
+def _make_room(curve: Tensor, fps: float, seconds: float) -> Tensor:
+    """Widen a need [T] by `seconds` both ways with soft edges, never lowering it: the face gives way in time."""
+    reach = max(1, round(seconds * fps))
+    return _soften(torch.nn.functional.max_pool1d(curve[None, None], 2 * reach + 1, 1, reach)[0, 0], fps, seconds)
+
+
+def _soften(curve: Tensor, fps: float, seconds: float) -> Tensor:
+    """Moving average of a curve [T] over `seconds` both ways; the ends are held."""
+    reach = max(1, round(seconds * fps))
+    padded = torch.nn.functional.pad(curve[None, None], (reach, reach), mode="replicate")
+    return torch.nn.functional.avg_pool1d(padded, 2 * reach + 1, 1)[0, 0]

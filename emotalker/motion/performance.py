@@ -14,7 +14,7 @@ from ..speech.features import SpeechFeatures, frame_count
 from . import prosody as rhythm
 from .blend import join_speech
 from .blink import blink_closure, draw_blinks
-from .gaze import draw_gaze, gaze_angles, gaze_units
+from .gaze import draw_gaze, gaze_angles, gaze_mood, gaze_units
 from .head import draw_head
 from .motion import Motion, sample
 from .prosody import RATE, Prosody, noise, smooth, stream
@@ -93,7 +93,7 @@ def perform(
     _add(units, expression * _brows(prosody, on_grid, seed, times))
 
     shifts = draw_gaze(prosody, seed)
-    angles = gaze_angles(shifts, times)
+    angles = gaze_angles(shifts, times) + gaze_mood(prosody.at(on_grid, times))
     angles = gaze * (angles - poses[:, :2])  # eyes hold their target while the head turns
     _add(units, gaze_units(angles))
     if blink > 0:
