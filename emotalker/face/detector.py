@@ -1,6 +1,7 @@
 """Where faces are: the published BlazeFace networks, run at several sizes and turns of the picture."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,16 +12,20 @@ from .graph import Graph
 
 # Both networks: published graph configuration of MediaPipe 0.10.21 (SsdAnchors, TensorsToDetections, NonMaxSuppression).
 ANCHORS = {"short": ((8, 2), (16, 6)), "full": ((4, 1),)}  # (pixels between anchors, anchors at each place), in output order
+SMALLEST = {"short": 128, "full": 192}  # input size they were made for
 SCORE_CLIP = 100.0
 OVERLAP = 0.3  # boxes that share more (intersection over union) are one face
 SCORE = {"short": 0.5, "full": 0.6}
 
-# Long side of the picture the network sees, in its pixels. The networks are convolutional: a larger input finds smaller faces.
-# Measured with one face in an empty canvas: `full` finds it from about 9 of its pixels wide.
-LEVELS = (("short", 64), ("short", 128), ("full", 192), ("full", 384), ("full", 768))
-TURNED_LEVELS = (("short", 128), ("full", 192), ("full", 384))
-TURNS = (-45.0, 45.0)  # degrees; upright, the networks find faces rolled by up to about 30 degrees
-SMALLEST = {"short": 128, "full": 192}  # the size they were made for
+# (network, long side of the picture in pixels of its input, turn of the picture in degrees). The networks are convolutional: a
+# larger input finds smaller faces. Measured on the development portraits, whole, cropped to the face, shrunk into a large
+# canvas, and rolled: `short` finds faces from 1/8 of its input to cropped ones, rolled by up to 60 degrees, `full` those of
+# about 10 to 60 of its pixels. The first level is MediaPipe's own: the box of a face it finds is taken as it is.
+NEAR = (("short", 128, 0), ("short", 192, 0), ("short", 256, 0), ("short", 64, 0), ("full", 192, 0), ("full", 384, 0))
+FAR = (("full", 768, 0),)
+TURNED = tuple((*level, turn) for turn in (90, -90, 180) for level in (("short", 128), ("full", 192), ("full", 384)))
+FARTHEST = (("full", 1536, 0),)
+LARGE_FACE = 1 / 6  # a picture with a face that fills more of its long side is not searched for those that need FAR
 
 
 @dataclass
@@ -42,43 +47,52 @@ class FaceDetector:
         """Load both networks. Raises UserError when their file is missing."""
         self.networks = {part: Graph.load("face_detector", part, device) for part in ANCHORS}
 
-    @torch.inference_mode()
-    def detect(self, picture: Tensor) -> Detections:
-        """Candidates in a picture.
+    def stages(self, picture: Tensor) -> Iterator[Detections]:
+        """Candidates, stage by stage; a caller who has found a face in one need not ask for the next.
 
         Args:
             picture: [1, 3, H, W] in 0..1, on the detector's device.
 
-        Returns:
-            Detections of all sizes, best first, overlapping ones merged, in pixels of the picture.
+        Yields:
+            Detections of all sizes, best first, overlapping ones merged, in pixels of the picture: upright ones (nearly
+            always enough), then in the picture turned to its sides and upside down, then very small ones.
         """
-        found = []
-        for level in LEVELS:
-            found += self._at(picture, *level, 0.0)
-        for turn in TURNS:
-            for level in TURNED_LEVELS:
-                found += self._at(picture, *level, turn)
-        return merge(Detections(*(torch.cat(parts) for parts in zip(*found, strict=True))))
+        near = self.detect(picture, NEAR)
+        long = max(picture.shape[2:])
+        if len(near) and (near.boxes[:, 2:] - near.boxes[:, :2]).max() > LARGE_FACE * long:
+            yield near
+        else:
+            yield join([near, self.detect(picture, FAR)])
+        yield self.detect(picture, TURNED)
+        if long > FAR[0][1]:
+            yield self.detect(picture, FARTHEST)
 
-    def _at(self, picture: Tensor, part: str, side: int, turn: float) -> list[tuple[Tensor, Tensor, Tensor]]:
+    @torch.inference_mode()
+    def detect(self, picture: Tensor, levels: Sequence[tuple[str, int, float]]) -> Detections:
+        """Candidates at some sizes and turns of a picture [1, 3, H, W]; a face found at several is taken from the first."""
+        return join([self._at(picture, *level) for level in levels])
+
+    def _at(self, picture: Tensor, part: str, side: int, turn: float) -> Detections:
         """Detections of one network at one size and one turn of the picture, in the picture's pixels."""
         height, width = picture.shape[2:]
         scale = max(height, width) / side
         cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-        need = [abs(cos) * w + abs(sin) * h for w, h in ((width, height), (height, width))]
-        size = [max(SMALLEST[part], 32 * math.ceil(n / scale / 32)) for n in need] if side > SMALLEST[part] or turn else None
-        size = size or [SMALLEST[part]] * 2
+        if side > SMALLEST[part]:
+            need = (abs(cos) * width + abs(sin) * height, abs(cos) * height + abs(sin) * width)
+            columns, rows = (max(SMALLEST[part], 32 * math.ceil(round(n / scale) / 32)) for n in need)
+        else:
+            columns = rows = SMALLEST[part]
         linear = torch.tensor([[cos, -sin], [sin, cos]]) * scale
-        centre = torch.tensor([width / 2, height / 2]) - linear @ torch.tensor([size[0] / 2, size[1] / 2])
-        matrix = torch.cat([linear, centre[:, None]], 1).to(picture)
-        patch = sample_affine(picture, matrix[None], size[1], size[0], border="zeros")
-        outputs = self.networks[part](patch * 2 - 1)
-        boxes, points, scores = decode(outputs, part, size[0], size[1])
+        shift = torch.tensor([width / 2, height / 2]) - linear @ torch.tensor([columns / 2, rows / 2])
+        matrix = torch.cat([linear, shift[:, None]], 1).to(picture)
+        as_published = side == SMALLEST[part] and not turn  # skips pixels: its boxes are those of MediaPipe
+        patch = sample_affine(picture, matrix[None], rows, columns, border="zeros", smooth=not as_published)
+        boxes, points, scores = decode(self.networks[part](patch * 2 - 1), part, columns, rows)
         keep = scores > SCORE[part]
-        corners = points[keep] @ matrix[:, :2].T + matrix[:, 2]
+        points = points[keep] @ matrix[:, :2].T + matrix[:, 2]
         middle = (boxes[keep, :2] + boxes[keep, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
         half = (boxes[keep, 2:] - boxes[keep, :2]) / 2 * scale
-        return [(torch.cat([middle - half, middle + half], 1), corners, scores[keep])]
+        return merge(Detections(torch.cat([middle - half, middle + half], 1).cpu(), points.cpu(), scores[keep].cpu()))
 
 
 def decode(outputs: dict[str, Tensor], part: str, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,15 +119,25 @@ def overlap(box: Tensor, boxes: Tensor) -> Tensor:
 
 def merge(found: Detections) -> Detections:
     """Weighted non-maximum suppression: overlapping detections become their mean, weighted by score; best first."""
-    boxes, points, scores = found.boxes.cpu(), found.points.cpu(), found.scores.cpu()
-    left = scores.argsort(descending=True, stable=True)
+    left = found.scores.argsort(descending=True, stable=True)
     merged = []
     while len(left):
         best = left[0]
-        same = overlap(boxes[best], boxes[left]) > OVERLAP
+        same = overlap(found.boxes[best], found.boxes[left]) > OVERLAP
         group, left = left[same], left[~same]
-        weight = scores[group] / scores[group].sum()
-        merged.append(((boxes[group] * weight[:, None]).sum(0), (points[group] * weight[:, None, None]).sum(0), scores[best]))
+        weight = found.scores[group] / found.scores[group].sum()
+        box, points = (torch.einsum("n,n...->...", weight, values[group]) for values in (found.boxes, found.points))
+        merged.append((box, points, found.scores[best]))
     if not merged:
-        return Detections(boxes[:0], points[:0], scores[:0])
+        return found
     return Detections(*(torch.stack(parts) for parts in zip(*merged, strict=True)))
+
+
+def join(levels: list[Detections]) -> Detections:
+    """Detections of several levels; those that overlap one of an earlier level are left out."""
+    kept = levels[0]
+    for level in levels[1:]:
+        new = [i for i, box in enumerate(level.boxes) if not (overlap(box, kept.boxes) > OVERLAP).any()]
+        fields = ("boxes", "points", "scores")
+        kept = Detections(*(torch.cat([getattr(kept, name), getattr(level, name)[new]]) for name in fields))
+    return kept

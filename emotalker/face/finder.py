@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .detector import FaceDetector, overlap
+from .detector import Detections, FaceDetector, overlap
 from .landmarks import IRISES, MESH, LandmarkNetwork, region_of_landmarks, region_of_points
 
 PRESENCE = 0.5  # probability from which a region holds a face (MediaPipe 0.10.21, face landmark graph)
@@ -67,21 +67,23 @@ class FaceFinder:
             UserError: the picture has another shape.
         """
         picture = self._planes(image[None])
-        found = self.detector.detect(picture)
-        if not len(found):
-            return []
-        eyes = found.points.to(picture)
-        boxes = found.boxes.to(picture)
-        landmarks, score = self._refine(picture, region_of_points(boxes[:, :2], boxes[:, 2:], eyes[:, 0], eyes[:, 1]))
+        for found in self.detector.stages(picture):
+            faces = self._confirm(picture, found)
+            if faces:
+                return sorted(faces, key=lambda face: -face.iris_distance)
+        return []
+
+    def _confirm(self, picture: Tensor, found: Detections) -> list[Face]:
+        """Faces among the candidates: those the landmark network believes in, each once."""
         faces = []
-        for i in score.argsort(descending=True, stable=True).tolist():
-            if score[i] < PRESENCE:
-                break
-            face = Face.from_landmarks(landmarks[i].clone(), score[i].item())
+        for box, eyes in zip(found.boxes[:, None].to(picture), found.points[:, None].to(picture), strict=True):
+            region = region_of_points(box[:, :2], box[:, 2:], eyes[:, 0], eyes[:, 1])
+            landmarks, score = self._landmarks(picture, region)
+            face = Face.from_landmarks(landmarks[0].cpu(), score.item())
             others = torch.tensor([other.box for other in faces]).reshape(-1, 4)
-            if not (overlap(torch.tensor(face.box), others) > SAME_FACE).any():
+            if face.score >= PRESENCE and not (overlap(torch.tensor(face.box), others) > SAME_FACE).any():
                 faces.append(face)
-        return sorted(faces, key=lambda face: -face.iris_distance)
+        return faces
 
     @torch.inference_mode()
     def track(self, frames: Tensor, start: Face | None = None, refine: bool = True) -> tuple[Tensor, Tensor]:
@@ -108,21 +110,20 @@ class FaceFinder:
         for chunk in frames.split(CHUNK):
             pictures = self._planes(chunk)
             first = tuple(value.expand(len(chunk), *value.shape[1:]) for value in region)
-            points, score = self.network(pictures, *first)
-            if refine:
-                points, score = self.network(pictures, *region_of_landmarks(points))
+            points, score = self._landmarks(pictures, first) if refine else self.network(pictures, *first)
             landmarks.append(points)
             scores.append(score)
         return torch.cat(landmarks), torch.cat(scores)
 
-    def _refine(self, picture: Tensor, region: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Landmarks and scores of all regions of one picture, then again in the regions those landmarks give."""
-        out = []
-        for centre, size, angle in zip(*region, strict=True):
-            points, _ = self.network(picture, centre[None], size[None], angle[None])
-            out.append(self.network(picture, *region_of_landmarks(points)))
-        points, score = zip(*out, strict=True)
-        return torch.cat(points).cpu(), torch.cat(score).cpu()
+    def _landmarks(self, pictures: Tensor, region: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Landmarks and scores: the mean of those in the given regions and those in the regions these give.
+
+        One crop's landmarks move by about 1.4 % of the iris distance when the crop moves a little; over the development
+        portraits the mean of two is nearer to the mean of many, and to MediaPipe's own landmarks, than the second alone.
+        """
+        first, _ = self.network(pictures, *region)
+        second, score = self.network(pictures, *region_of_landmarks(first))
+        return (first + second) / 2, score
 
     def _planes(self, frames: Tensor) -> Tensor:
         """[B, H, W, 3] -> [B, 3, H, W] on the device."""

@@ -5,8 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def sample_affine(pictures: Tensor, matrices: Tensor, height: int, width: int, border: str = "border") -> Tensor:
-    """Cut regions out of pictures, without the flicker of skipped pixels where a region is shrunk.
+def sample_affine(
+    pictures: Tensor, matrices: Tensor, height: int, width: int, border: str = "border", smooth: bool = True
+) -> Tensor:
+    """Cut regions out of pictures by bilinear sampling.
 
     Pixel (i, j) of a region lies at matrix @ (i, j, 1) of its picture; both count pixel centres from 0, as MediaPipe does.
 
@@ -15,6 +17,7 @@ def sample_affine(pictures: Tensor, matrices: Tensor, height: int, width: int, b
         matrices: [N, 2, 3], x first; one common scale is chosen for the shrinking, so regions should be of similar size.
         height, width: size of the regions in pixels.
         border: "border" repeats the picture's edge outside it, "zeros" is black.
+        smooth: average pixels before a region is shrunk to half or less; else pixels are skipped.
 
     Returns:
         [N, C, height, width].
@@ -28,7 +31,7 @@ def sample_affine(pictures: Tensor, matrices: Tensor, height: int, width: int, b
     part = pictures[:, :, low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
     linear, shift = matrices[:, :, :2], matrices[:, :, 2] - matrices.new_tensor(low)
     step = linear.det().abs().sqrt().min().item()
-    while step >= 2 and min(part.shape[2:]) >= 2:
+    while smooth and step >= 2 and min(part.shape[2:]) >= 2:
         part = F.avg_pool2d(part, 2, ceil_mode=True, count_include_pad=False)
         linear, shift, step = linear / 2, shift / 2 - 0.25, step / 2
     rows, columns = (torch.arange(n, device=part.device, dtype=part.dtype) for n in (height, width))
