@@ -1,0 +1,77 @@
+"""Forced alignment of a transcript to its sound, with pocketsphinx (an optional extra, English only)."""
+
+import re
+
+import numpy as np
+from torch import Tensor
+
+from ..errors import UserError
+from .phones import ARPABET_VISEMES, Segment
+
+RATE = 16000
+FRAME = 0.01
+"""Seconds per pocketsphinx frame."""
+WORDS_SHOWN = 5
+
+
+def align_transcript(mono: Tensor, transcript: str) -> list[Segment]:
+    """Start and end of every phone of a spoken text.
+
+    Args:
+        mono: [N] waveform at 16 kHz, -1..1.
+        transcript: the words that are spoken, in English; punctuation and case do not matter.
+
+    Returns:
+        (start s, end s, ARPAbet phone without stress), pauses as "SIL", in order of time and without gaps.
+
+    Raises:
+        UserError: pocketsphinx is not installed, a word is not in its dictionary, or the text does not fit the sound.
+    """
+    words = re.findall(r"[a-z]+(?:'[a-z]+)*", transcript.lower().replace("’", "'"))
+    if not words:
+        raise UserError("The transcript holds no English words: write what is said, or leave it empty.")
+    decoder = _decoder()
+    unknown = [word for word in dict.fromkeys(words) if decoder.lookup_word(word) is None]
+    if unknown:
+        shown = ", ".join(unknown[:WORDS_SHOWN]) + (", …" if len(unknown) > WORDS_SHOWN else "")
+        raise UserError(
+            f"The transcript has words that the English dictionary lacks ({shown}): respell them or leave the transcript empty."
+        )
+    samples = (mono.clamp(-1, 1) * 32767).round().short().cpu().numpy().astype(np.int16).tobytes()
+    misfit = UserError("The transcript does not fit the sound: write exactly what is said, or leave the transcript empty.")
+    try:
+        decoder.set_align_text(" ".join(words))
+        _decode(decoder, samples)
+        if decoder.hyp() is None:
+            raise misfit
+        decoder.set_alignment()
+        _decode(decoder, samples)
+        alignment = decoder.get_alignment()
+    except RuntimeError as error:
+        raise misfit from error
+    segments: list[Segment] = []
+    for word in alignment or ():
+        for phone in word:
+            name = phone.name if phone.name in ARPABET_VISEMES else "SIL"
+            segments.append((phone.start * FRAME, (phone.start + phone.duration) * FRAME, name))
+    if not segments:
+        raise misfit
+    return segments
+
+
+def _decoder():
+    """A pocketsphinx decoder with its English model and no language model."""
+    try:
+        from pocketsphinx import Decoder
+    except ImportError as error:
+        raise UserError(
+            "A transcript needs the package pocketsphinx: run pip install pocketsphinx, or leave the transcript empty."
+        ) from error
+    return Decoder(samprate=RATE, bestpath=False, lm=None, loglevel="FATAL")
+
+
+def _decode(decoder, samples: bytes) -> None:
+    """One pass of the decoder over a whole utterance."""
+    decoder.start_utt()
+    decoder.process_raw(samples, full_utt=True)
+    decoder.end_utt()

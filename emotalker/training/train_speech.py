@@ -1,0 +1,318 @@
+"""Train the speech encoder: python -m emotalker.training.train_speech --data CACHE --texts goemotions_train.tsv.gz
+
+Makes the corpus first (once), then trains for so many minutes; run again with more minutes, it goes on where it stopped.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..speech.encoder import FRAME_RATE, RATE, SpeechEncoder
+from ..speech.features import VISEMES
+from ..speech.phones import ARPABET, UNVOICED_PHONES, sample_segments, viseme_segments
+from ..weights import FOLDER
+from .augment_audio import Augmenter
+from .speech_corpus import Corpus, build_corpus, load_corpus
+
+LABEL_RATE = 200
+CROP_SECONDS = 3.2
+BATCH = 8
+PEAK_RATE, LAST_RATE = 2e-3, 2e-5
+EMA = 0.998
+SPEED = (0.8, 1.25)
+QUIET_CROPS = 0.05
+"""Part of the crops that hold background alone, so that noise and music move no mouth."""
+CLASS_BALANCE = 0.3
+"""Exponent on the inverse frequency of a viseme in its loss weight."""
+CLOSURE_WEIGHT = 1.3
+"""Extra loss weight of PP and FF, whose absence is seen most."""
+PHONE_LOSS, VOICING_LOSS = 0.5, 0.3
+HELD_OUT = 50
+"""Every so many utterances one is kept for validation."""
+BOUNDARY = (-0.008, -0.004, 0.0, 0.004, 0.008)
+"""Seconds around a frame's time at which its label is read: frames at a boundary get both visemes."""
+
+
+class Crops:
+    """Draws batches of crops with their labels from a corpus.
+
+    Args:
+        corpus: what to draw from.
+        seed: of the draws.
+        device: where batches go.
+    """
+
+    def __init__(self, corpus: Corpus, seed: int, device: torch.device) -> None:
+        self.corpus, self.device = corpus, device
+        self.draw = np.random.default_rng(seed)
+        self.labels = [_labels(*item) for item in zip(corpus.ends, corpus.phones, strict=True)]
+        self.weights = np.array([len(sound) for sound in corpus.audio], dtype=np.float64)
+        self.weights /= self.weights.sum()
+        self.voiced = torch.tensor([name not in UNVOICED_PHONES for name in ARPABET], device=device).float()
+
+    def frequencies(self) -> np.ndarray:
+        """Part of the time that each viseme takes, [15]."""
+        counts = sum(np.bincount(labels[0], minlength=len(VISEMES)) for labels in self.labels)
+        return counts / counts.sum()
+
+    def batch(self, size: int = BATCH, plain: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Crops [size, N]; viseme targets [size, S, 15]; phone targets [size, S, 40]; voicing targets [size, S]."""
+        length = int(CROP_SECONDS * RATE)
+        frames = int(CROP_SECONDS * FRAME_RATE)
+        sounds = np.zeros((size, length), dtype=np.float32)
+        visemes = np.zeros((size, len(BOUNDARY), frames), dtype=np.int64)
+        phones = np.zeros_like(visemes)
+        for i, at in enumerate(self.draw.choice(len(self.weights), size, p=self.weights)):
+            if not plain and self.draw.random() < QUIET_CROPS:
+                continue
+            speed = 1.0 if plain or self.draw.random() < 0.3 else math.exp(self.draw.uniform(*np.log(SPEED)))
+            sound = self.corpus.audio[at]
+            need = int(length * speed)
+            # A start before the sound or an end after it makes a pause.
+            margin = RATE // 4
+            low, high = -margin, max(len(sound) - need, 0) + margin
+            start = (
+                int(self.draw.integers(low, high)) if len(sound) > need else int(self.draw.integers(len(sound) - need - 1, 1))
+            )
+            first, last = max(start, 0), min(start + need, len(sound))
+            if last - first < RATE // 4:
+                continue
+            places = start + np.arange(length) * speed
+            sounds[i] = np.interp(places, np.arange(first, last), sound[first:last], left=0, right=0) / 32768
+            times = start / RATE + np.arange(frames) / FRAME_RATE * speed
+            for k, offset in enumerate(BOUNDARY):
+                index = ((times + offset) * LABEL_RATE).astype(np.int64)
+                inside = (index >= 0) & (index < self.labels[at].shape[1])
+                visemes[i, k] = np.where(inside, self.labels[at][0][index.clip(0, self.labels[at].shape[1] - 1)], 0)
+                phones[i, k] = np.where(inside, self.labels[at][1][index.clip(0, self.labels[at].shape[1] - 1)], 0)
+        viseme_target = _shares(visemes, len(VISEMES)).to(self.device)
+        phone_target = _shares(phones, len(ARPABET)).to(self.device)
+        return torch.from_numpy(sounds).to(self.device), viseme_target, phone_target, phone_target @ self.voiced
+
+
+def _labels(ends: np.ndarray, phones: np.ndarray) -> np.ndarray:
+    """[2, T] viseme and phone index at LABEL_RATE."""
+    starts = np.concatenate([[0.0], ends[:-1]])
+    times = (np.arange(int(ends[-1] * LABEL_RATE)) + 0.5) / LABEL_RATE
+    segments = list(zip(starts, ends, (ARPABET[p] for p in phones), strict=True))
+    at = np.searchsorted(ends, times, side="right").clip(max=len(phones) - 1)
+    return np.stack([sample_segments(viseme_segments(segments), times), phones[at]]).astype(np.uint8)
+
+
+def _shares(labels: np.ndarray, classes: int) -> Tensor:
+    """[B, K, S] labels to their shares [B, S, classes]."""
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(labels), classes)
+    return one_hot.float().mean(1)
+
+
+class Run:
+    """A training run that can stop and go on.
+
+    Args:
+        options: see `parse`.
+        corpus: what to train on; some utterances are kept for validation.
+    """
+
+    def __init__(self, options: argparse.Namespace, corpus: Corpus) -> None:
+        self.options = options
+        self.device = torch.device(options.device)
+        torch.manual_seed(options.seed)
+        self.state_path = options.data / "train_speech.safetensors"
+        self.crops = Crops(_part(corpus, lambda i: i % HELD_OUT != 0), options.seed, self.device)
+        self.held_out = Crops(_part(corpus, lambda i: i % HELD_OUT == 0), 1, self.device)
+        self.augment = Augmenter(options.seed, self.device)
+        self.model = SpeechEncoder(width=options.width).to(self.device)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=PEAK_RATE, weight_decay=0.02, betas=(0.9, 0.98))
+        balance = torch.from_numpy((1 / (self.crops.frequencies() * len(VISEMES))) ** CLASS_BALANCE).float()
+        balance[[VISEMES.index("PP"), VISEMES.index("FF")]] *= CLOSURE_WEIGHT
+        self.balance = balance.to(self.device)
+        self.step, self.minutes = 0, 0.0
+        if self.state_path.is_file():
+            self._resume()
+        else:
+            self._measure_prior()
+            self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def _measure_prior(self) -> None:
+        """The mean log-mel spectrum of the loud frames of the corpus."""
+        with torch.no_grad():
+            logmel = torch.cat([self.model.logmel(self.crops.batch(plain=True)[0]) for _ in range(8)])
+            energy = logmel.mean(2)
+            self.model.prior.copy_(logmel[energy > energy.median()].mean(0))
+
+    def train(self) -> Iterator[float]:
+        """Train until the minutes are over; yields the loss of each step."""
+        began, before = time.monotonic(), self.minutes
+        self.model.train()
+        while True:
+            self.minutes = before + (time.monotonic() - began) / 60
+            progress = self.minutes / self.options.minutes
+            if progress >= 1:
+                return
+            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate * min(1.0, (self.step + 1) / 200)
+            sounds, *targets = self.crops.batch()
+            with torch.no_grad():
+                logmel = self.augment(sounds)
+            loss = self._loss(logmel, *targets)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.step += 1
+            keep = min(EMA, (1 + self.step) / (10 + self.step))
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - keep)
+            yield float(loss.detach())
+
+    def _loss(self, logmel: Tensor, viseme_target: Tensor, phone_target: Tensor, voicing_target: Tensor) -> Tensor:
+        count = viseme_target.shape[1]
+        visemes, voicing, phones, _ = self.model(logmel)
+        log_probability = visemes[:, :count].log_softmax(2)
+        weighted = viseme_target * self.balance
+        viseme_loss = -(weighted * log_probability).sum() / weighted.sum()
+        phone_loss = -(phone_target * phones[:, :count].log_softmax(2)).sum(2).mean()
+        voicing_loss = torch.nn.functional.binary_cross_entropy_with_logits(voicing[:, :count], voicing_target)
+        return viseme_loss + PHONE_LOSS * phone_loss + VOICING_LOSS * voicing_loss
+
+    def validate(self) -> dict[str, float]:
+        """Agreement of the averaged weights with held-out synthetic speech, over frames that are not silence."""
+        self.held_out.draw = np.random.default_rng(1)
+        model = SpeechEncoder(width=self.options.width).to(self.device)
+        model.load_state_dict(self.average)
+        model.eval()
+        hits = closures = caught = total = 0.0
+        with torch.no_grad():
+            for _ in range(6):
+                sounds, target, *_ = self.held_out.batch(plain=True)
+                found = model(model.logmel(sounds))[0][:, : target.shape[1]].argmax(2)
+                truth = target.argmax(2)
+                spoken, closed = truth != 0, truth == VISEMES.index("PP")
+                hits += float((found == truth)[spoken].sum())
+                total += float(spoken.sum())
+                caught += float((found == truth)[closed].sum())
+                closures += float(closed.sum())
+        return {"held_out_agreement": round(hits / total, 4), "held_out_closure_frames": round(caught / closures, 4)}
+
+    def save(self) -> None:
+        """Keep everything needed to go on."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for (name, _), state in zip(self.model.named_parameters(), self.optimiser.state.values(), strict=True):
+            tensors |= {f"adam.{key}.{name}": value for key, value in state.items()}
+        partial = self.state_path.with_suffix(".part")
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()},
+            partial,
+            {"step": str(self.step), "minutes": str(self.minutes)},
+        )
+        partial.rename(self.state_path)
+
+    def _resume(self) -> None:
+        tensors = load_file(self.state_path, device=str(self.device))
+        with safe_open(self.state_path, "pt") as file:
+            self.step, self.minutes = int(file.metadata()["step"]), float(file.metadata()["minutes"])
+        parts = {"model": {}, "average": {}}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind in parts:
+                parts[kind][rest] = value
+        self.model.load_state_dict(parts["model"])
+        self.average = parts["average"]
+        for name, parameter in self.model.named_parameters():
+            keys = ("step", "exp_avg", "exp_avg_sq")
+            self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
+        # Another stretch of the same random numbers would show the same crops again.
+        self.crops.draw = np.random.default_rng(self.options.seed + self.step)
+        self.augment.generator.manual_seed(self.options.seed + self.step)
+
+    def export(self, folder: Path, hours: float) -> dict[str, float]:
+        """Write the averaged weights in half precision with their card; returns the metrics."""
+        metrics = self.validate()
+        tensors = {
+            name: (value.half() if value.is_floating_point() else value).contiguous()
+            for name, value in self.average.items()
+            if not name.startswith("phones.")
+        }
+        save_file(tensors, folder / "speech.safetensors")
+        card = {
+            "name": "speech",
+            "purpose": "Speech encoder: log-mel spectrogram at 16 kHz to 15 visemes and voicing at 50 Hz.",
+            "parameters": sum(value.numel() for name, value in tensors.items() if value.is_floating_point()),
+            "data": f"{hours:.1f} hours of synthetic speech with exact phone timings: comments of GoEmotions (Demszky et al. "
+            "2020, CC BY 4.0) spoken by flite (slt, rms, awb, kal16), festival (kal, ked, slt-hts) and espeak-ng (22 languages and "
+            "accents, 30 voice variants), augmented. No recording of a person.",
+            "command": "python -m emotalker.training.train_speech --data FOLDER --texts goemotions_train.tsv.gz "
+            f"--hours {self.options.hours:g} --minutes {self.options.minutes:g} --seed {self.options.seed}",
+            "seed": self.options.seed,
+            "commit": _commit(),
+            "steps": self.step,
+            "minutes": round(self.minutes, 1),
+            "metrics": metrics,
+            "licence": "MIT",
+        }
+        (folder / "speech.json").write_text(json.dumps(card, indent=2) + "\n")
+        return metrics
+
+
+def _part(corpus: Corpus, wanted: Callable[[int], bool]) -> Corpus:
+    chosen = [i for i in range(len(corpus.audio)) if wanted(i)]
+    return Corpus(*([part[i] for i in chosen] for part in (corpus.audio, corpus.ends, corpus.phones)))
+
+
+def _commit() -> str:
+    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=FOLDER)
+    return result.stdout.strip() or "unknown"
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(prog="train_speech", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder for the corpus and the state of the run")
+    parser.add_argument("--texts", type=Path, required=True, help="goemotions_train.tsv.gz")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for speech.safetensors and its card")
+    parser.add_argument("--hours", type=float, default=9.0, help="hours of speech in the corpus")
+    parser.add_argument("--minutes", type=float, default=65.0, help="minutes of training in all, earlier runs included")
+    parser.add_argument("--export-every", type=float, default=10.0, help="minutes between exports")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, default=256, help="channels of the network")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make the corpus, train, export."""
+    options = parse(arguments)
+    torch.set_num_threads(options.threads)
+    build_corpus(options.data, options.texts, options.hours, options.seed)
+    corpus = load_corpus(options.data)
+    run = Run(options, corpus)
+    print(f"{corpus.hours:.1f} hours of speech, step {run.step}, {run.minutes:.1f} minutes done", flush=True)
+    exported, mean = run.minutes, None
+    for loss in run.train():
+        mean = loss if mean is None else 0.99 * mean + 0.01 * loss
+        if run.step % 100 == 0:
+            print(f"step {run.step}  {run.minutes:.1f} min  loss {mean:.3f}", flush=True)
+        if run.minutes - exported >= options.export_every:
+            exported = run.minutes
+            run.save()
+            print(run.export(options.out, corpus.hours), flush=True)
+    run.save()
+    print(run.export(options.out, corpus.hours), flush=True)
+
+
+if __name__ == "__main__":
+    main()
