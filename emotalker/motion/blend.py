@@ -27,18 +27,21 @@ YIELD: dict[str, tuple[float, float, float, float]] = {
 CONTACT_LEAD, SHAPE_LEAD = 0.05, 0.12  # s, both ways: lips make room for a contact quickly, a smile fades and returns calmly
 JAW_WITH_SPEECH = 0.35  # share of the emotion's open jaw that is left while any sound is made
 
-# How far each unit parts the lips at weight 1, in units of jawOpen. Negative ones close.
+# How far each unit parts the lips at weight 1, in units of jawOpen; negative ones close. Measured on the rig: mean change of
+# the distance between the lips' seam vertices over the middle third of the mouth.
 GAP = {
-    "jawOpen": 1.0, "mouthClose": -1.0,
-    "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3, "mouthUpperUpLeft": 0.3, "mouthUpperUpRight": 0.3,
-    "mouthPressLeft": -0.1, "mouthPressRight": -0.1, "mouthRollLower": -0.15, "mouthRollUpper": -0.15,
+    "jawOpen": 1.0, "mouthClose": -1.0, "mouthFunnel": 0.23, "jawForward": 0.04,
+    "mouthShrugUpper": 0.10, "mouthShrugLower": -0.125, "mouthPucker": -0.068,
+    "mouthLowerDownLeft": 0.072, "mouthLowerDownRight": 0.072, "mouthUpperUpLeft": 0.085, "mouthUpperUpRight": 0.085,
+    "mouthRollLower": -0.064, "mouthRollUpper": -0.028, "mouthPressLeft": -0.024, "mouthPressRight": -0.024,
+    "mouthSmileLeft": -0.038, "mouthSmileRight": -0.038,
 }  # fmt: skip
 
 
 def lip_gap(units: Tensor) -> Tensor:
     """[T] proxy of the opening between the lips, in units of jawOpen: 0 or less means they touch.
 
-    The sum of units [T, 52] weighted by GAP: what opens (jaw, lower lip down, upper lip up) less what closes.
+    The sum of units [T, 52] weighted by GAP: what opens (jaw, funnel, lips apart) less what closes.
     """
     weights = units.new_zeros(len(FACE_UNITS))
     for name, value in GAP.items():
@@ -98,7 +101,8 @@ def _make_room(curve: Tensor, fps: float, seconds: float) -> Tensor:
 
 
 def _soften(curve: Tensor, fps: float, seconds: float) -> Tensor:
-    """Moving average of a curve [T] over `seconds` both ways; the ends are held."""
+    """Moving average of a curve [T] over `seconds` both ways with a raised-cosine window; the ends are held."""
     reach = max(1, round(seconds * fps))
+    window = torch.hann_window(2 * reach + 3, periodic=False)[1:-1].to(curve)
     padded = torch.nn.functional.pad(curve[None, None], (reach, reach), mode="replicate")
-    return torch.nn.functional.avg_pool1d(padded, 2 * reach + 1, 1)[0, 0]
+    return torch.nn.functional.conv1d(padded, (window / window.sum())[None, None])[0, 0]

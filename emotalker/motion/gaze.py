@@ -17,7 +17,7 @@ AWAY_AT_PAUSE = 0.45  # chance to look away at a pause inside the talk (speakers
 AWAY_IN_TALK = 0.05  # chance that any other shift leaves the viewer
 AT_VIEWER_SD = (1.3, 0.9)  # degrees, yaw and pitch: wandering between a viewer's eyes and mouth at conversation distance
 AWAY_YAW, AWAY_PITCH = (5.0, 12.0), (-6.0, 5.0)  # degrees, range of a look away
-EYE_RANGE_YAW, EYE_RANGE_PITCH = 32.0, 25.0  # degrees of eye rotation at face-unit weight 1
+EYE_YAW, EYE_UP, EYE_DOWN = 30.0, 25.0, 30.0  # degrees of eye rotation at face-unit weight 1, as the renderer turns the eyes
 LID_FOLLOW_DOWN, LID_FOLLOW_UP = 0.35, 0.20  # upper lid per weight of eyeLookDown, eyeLookUp: lids follow the gaze
 
 
@@ -113,7 +113,8 @@ def gaze_units(angles: Tensor) -> Tensor:
         [T, 52] weights 0..1: eyeLook* of both eyes, and small eyeBlink* or eyeWide*.
     """
     units = angles.new_zeros(angles.shape[0], len(FACE_UNITS))
-    yaw, pitch = (angles[:, 0] / EYE_RANGE_YAW).clamp(-1, 1), (angles[:, 1] / EYE_RANGE_PITCH).clamp(-1, 1)
+    yaw = (angles[:, 0] / EYE_YAW).clamp(-1, 1)
+    pitch = (angles[:, 1] / torch.where(angles[:, 1] > 0, EYE_UP, EYE_DOWN)).clamp(-1, 1)
     curves = {
         "eyeLookOutLeft": yaw.clamp(min=0), "eyeLookInRight": yaw.clamp(min=0),  # the subject's left is the picture's right
         "eyeLookInLeft": (-yaw).clamp(min=0), "eyeLookOutRight": (-yaw).clamp(min=0),

@@ -19,10 +19,10 @@ def test_saved_take_comes_back_exactly(tmp_path):
 
 
 def test_unusable_files_are_refused_by_name(tmp_path):
-    with pytest.raises(UserError, match="missing.safetensors does not exist"):
+    with pytest.raises(UserError, match=r"missing\.safetensors does not exist"):
         Motion.load(tmp_path / "missing.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
-    with pytest.raises(UserError, match="text.safetensors cannot be read"):
+    with pytest.raises(UserError, match=r"text\.safetensors cannot be read"):
         Motion.load(tmp_path / "text.safetensors")
     from safetensors.torch import save_file
 

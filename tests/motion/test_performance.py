@@ -1,12 +1,12 @@
 import pytest
 import torch
+from emotalker.motion.mouth import mouth_units
 
 from emotalker.emotion.taxonomy import EMOTIONS
 from emotalker.emotion.track import EmotionTrack, Segment
 from emotalker.errors import UserError
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
-from emotalker.motion.mouth import mouth_units
 from emotalker.motion.performance import perform
 from emotalker.speech.features import VISEME_INDEX, frame_count
 
@@ -115,7 +115,7 @@ def test_very_short_sounds(talk, silence):
 
 
 def test_weights_stay_in_range_at_the_strongest(speech):
-    track = EmotionTrack.constant({name: 1.5 for name in EMOTIONS})
+    track = EmotionTrack.constant(dict.fromkeys(EMOTIONS, 1.5))
     motion = perform(speech, track, 0, mouth=2, expression=2, head=2, blink=2)
     assert motion.units.min() >= 0 and motion.units.max() <= 1
 
