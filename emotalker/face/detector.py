@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .geometry import sample_affine
+from .geometry import Pyramid
 from .graph import Graph
 
 # Both networks: published graph configuration of MediaPipe 0.10.21 (SsdAnchors, TensorsToDetections, NonMaxSuppression).
@@ -47,18 +47,18 @@ class FaceDetector:
         """Load both networks. Raises UserError when their file is missing."""
         self.networks = {part: Graph.load("face_detector", part, device) for part in ANCHORS}
 
-    def stages(self, picture: Tensor) -> Iterator[Detections]:
+    def stages(self, picture: Pyramid) -> Iterator[Detections]:
         """Candidates, stage by stage; a caller who has found a face in one need not ask for the next.
 
         Args:
-            picture: [1, 3, H, W] in 0..1, on the detector's device.
+            picture: one picture [1, 3, H, W] in 0..1, on the detector's device.
 
         Yields:
             Detections of all sizes, best first, overlapping ones merged, in pixels of the picture: upright ones (nearly
             always enough), then in the picture turned to its sides and upside down, then very small ones.
         """
         near = self.detect(picture, NEAR)
-        long = max(picture.shape[2:])
+        long = max(picture.size)
         if len(near) and (near.boxes[:, 2:] - near.boxes[:, :2]).max() > LARGE_FACE * long:
             yield near
         else:
@@ -68,14 +68,14 @@ class FaceDetector:
             yield self.detect(picture, FARTHEST)
 
     @torch.inference_mode()
-    def detect(self, picture: Tensor, levels: Sequence[tuple[str, int, float]]) -> Detections:
-        """Candidates at some sizes and turns of a picture [1, 3, H, W]; a face found at several is taken from the first."""
+    def detect(self, picture: Pyramid, levels: Sequence[tuple[str, int, float]]) -> Detections:
+        """Candidates at some sizes and turns of a picture; a face found at several is taken from the first."""
         return join([self._at(picture, *level) for level in levels])
 
-    def _at(self, picture: Tensor, part: str, side: int, turn: float) -> Detections:
+    def _at(self, picture: Pyramid, part: str, side: int, turn: float) -> Detections:
         """Detections of one network at one size and one turn of the picture, in the picture's pixels."""
-        height, width = picture.shape[2:]
-        scale = max(height, width) / side
+        width, height = picture.size
+        scale = max(width, height) / side
         cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
         if side > SMALLEST[part]:
             need = (abs(cos) * width + abs(sin) * height, abs(cos) * height + abs(sin) * width)
@@ -84,9 +84,9 @@ class FaceDetector:
             columns = rows = SMALLEST[part]
         linear = torch.tensor([[cos, -sin], [sin, cos]]) * scale
         shift = torch.tensor([width / 2, height / 2]) - linear @ torch.tensor([columns / 2, rows / 2])
-        matrix = torch.cat([linear, shift[:, None]], 1).to(picture)
+        matrix = torch.cat([linear, shift[:, None]], 1).to(picture.levels[0])
         as_published = side == SMALLEST[part] and not turn  # skips pixels: its boxes are those of MediaPipe
-        patch = sample_affine(picture, matrix[None], rows, columns, border="zeros", smooth=not as_published)
+        patch = picture.sample(matrix[None], columns, rows, border="zeros", smooth=not as_published)
         boxes, points, scores = decode(self.networks[part](patch * 2 - 1), part, columns, rows)
         keep = scores > SCORE[part]
         points = points[keep] @ matrix[:, :2].T + matrix[:, 2]

@@ -8,10 +8,12 @@ from torch import Tensor
 
 from ..errors import UserError
 from .detector import Detections, FaceDetector, overlap
+from .geometry import Pyramid
 from .landmarks import IRISES, MESH, LandmarkNetwork, region_of_landmarks, region_of_points
 
 PRESENCE = 0.5  # probability from which a region holds a face (MediaPipe 0.10.21, face landmark graph)
 SAME_FACE = 0.3  # boxes that share more (intersection over union) are one face
+REACH = 1.0  # what a tracked face may reach within a clip: region sizes from the centre of the first frame's region
 CHUNK = 16  # crops in one pass of the network: the fastest on a CPU
 
 
@@ -61,23 +63,24 @@ class FaceFinder:
         """All faces of a picture, largest iris distance first; an empty list when there is none.
 
         Args:
-            image: [H, W, 3] float in 0..1, any size.
+            image: [H, W, 3] float in 0..1, or bytes; any size.
 
         Raises:
             UserError: the picture has another shape.
         """
-        picture = self._planes(image[None])
+        picture = Pyramid(self._planes(image[None]))
         for found in self.detector.stages(picture):
             faces = self._confirm(picture, found)
             if faces:
                 return sorted(faces, key=lambda face: -face.iris_distance)
         return []
 
-    def _confirm(self, picture: Tensor, found: Detections) -> list[Face]:
+    def _confirm(self, picture: Pyramid, found: Detections) -> list[Face]:
         """Faces among the candidates: those the landmark network believes in, each once."""
         faces = []
-        for box, eyes in zip(found.boxes[:, None].to(picture), found.points[:, None].to(picture), strict=True):
+        for box, eyes in zip(found.boxes[:, None], found.points[:, None], strict=True):
             region = region_of_points(box[:, :2], box[:, 2:], eyes[:, 0], eyes[:, 1])
+            region = tuple(value.to(self.device) for value in region)
             landmarks, score = self._landmarks(picture, region)
             face = Face.from_landmarks(landmarks[0].cpu(), score.item())
             others = torch.tensor([other.box for other in faces]).reshape(-1, 4)
@@ -90,7 +93,7 @@ class FaceFinder:
         """Landmarks of one face in every frame of a clip in which it moves little (a rendered talking head).
 
         Args:
-            frames: [B, H, W, 3] float in 0..1.
+            frames: [B, H, W, 3] float in 0..1, or bytes.
             start: the face in the first frame; found there when not given.
             refine: a second pass, each frame's crop placed by its own landmarks: needed for heads that move.
 
@@ -105,17 +108,23 @@ class FaceFinder:
             if not faces:
                 raise UserError("No face was found in the video's first frame: start the clip where the face can be seen.")
             start = faces[0]
-        region = region_of_landmarks(start.landmarks[None].to(self.device))
+        (centre, size, angle), (height, width) = region_of_landmarks(start.landmarks[None].to(self.device)), frames.shape[1:3]
+        x0, y0 = (
+            max(0, min(int(value), limit - 1)) for value, limit in zip(centre[0] - REACH * size, (width, height), strict=True)
+        )
+        x1, y1 = (max(1, int(value)) for value in centre[0] + REACH * size)
+        offset = centre.new_tensor([x0, y0, 0])
+        region = (centre - offset[:2], size, angle)
         landmarks, scores = [], []
         for chunk in frames.split(CHUNK):
-            pictures = self._planes(chunk)
+            pictures = Pyramid(self._planes(chunk[:, y0:y1, x0:x1]))
             first = tuple(value.expand(len(chunk), *value.shape[1:]) for value in region)
             points, score = self._landmarks(pictures, first) if refine else self.network(pictures, *first)
-            landmarks.append(points)
+            landmarks.append(points + offset)
             scores.append(score)
         return torch.cat(landmarks), torch.cat(scores)
 
-    def _landmarks(self, pictures: Tensor, region: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _landmarks(self, pictures: Pyramid, region: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Landmarks and scores: the mean of those in the given regions and those in the regions these give.
 
         One crop's landmarks move by about 1.4 % of the iris distance when the crop moves a little; over the development
@@ -126,9 +135,10 @@ class FaceFinder:
         return (first + second) / 2, score
 
     def _planes(self, frames: Tensor) -> Tensor:
-        """[B, H, W, 3] -> [B, 3, H, W] on the device."""
+        """[B, H, W, 3] in 0..1 (bytes: 0..255) -> [B, 3, H, W] in 0..1 on the device."""
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
             raise UserError(
                 f"The face finder was given shape {list(frames.shape[1:])}, not [height, width, 3]: convert the picture to RGB."
             )
-        return frames.to(self.device, torch.float32).permute(0, 3, 1, 2)
+        planes = frames.to(self.device).permute(0, 3, 1, 2)
+        return planes.float() if planes.is_floating_point() else planes / 255

@@ -46,6 +46,12 @@ def add(module, attrs, x, y):
     return ACTIVATIONS[attrs["act"]](out) if attrs.get("act") else out
 
 
+def max_pool(module, attrs, x):
+    """Largest of each 2 x 2 pixels of an even-sized picture; several times faster on a CPU than F.max_pool2d."""
+    rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
 def anchors(module, attrs, x):
     """[B, k * c, H, W] -> [B, H * W * k, c]: one row per anchor or point, in the order of pixels."""
     return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, attrs["size"])
@@ -111,7 +117,7 @@ OPERATIONS = {
     "sigmoid": lambda module, attrs, x: torch.sigmoid(x),
     "mul": lambda module, attrs, x, y: x * y,
     "scale": lambda module, attrs, x: x * attrs["by"],
-    "max_pool": lambda module, attrs, x: F.max_pool2d(x, attrs["size"], ceil_mode=True),
+    "max_pool": max_pool,
     "mean": lambda module, attrs, x: x.mean((2, 3), keepdim=True),
     "upsample": lambda module, attrs, x: F.interpolate(x, scale_factor=attrs["by"], mode="bilinear", align_corners=False),
     "concat": lambda module, attrs, *xs: torch.cat(xs, 1),

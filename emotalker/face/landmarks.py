@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .geometry import sample_affine, square_matrices
+from .geometry import Pyramid, square_matrices
 from .graph import Graph
 
 SIZE = 192  # pixels of a crop, fixed by the network
@@ -44,7 +44,7 @@ class LandmarkNetwork:
         self.network = Graph.load("face_landmarks", device=device)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Tensor, centre: Tensor, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, pictures: Pyramid, centre: Tensor, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks in square regions.
 
         Args:
@@ -55,7 +55,7 @@ class LandmarkNetwork:
             landmarks [N, 478, 3] in pixels of the pictures (x right, y down, z smaller = nearer), presence [N] in 0..1.
         """
         matrices = square_matrices(centre, size, angle, SIZE)
-        outputs = self.network(sample_affine(pictures, matrices, SIZE, SIZE))
+        outputs = self.network(pictures.sample(matrices, SIZE, SIZE))
         points = assemble(outputs)
         xy = points[..., :2] @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
         z = points[..., 2:] * (size / SIZE)[:, None, None]

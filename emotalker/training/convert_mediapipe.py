@@ -121,9 +121,9 @@ class Converter:
                 if not np.array_equal(constants[1].reshape(4, 4)[:2], [[1, 1, 4, 4], [1, 1, 4, 4]]):
                     raise ValueError("the crops' matrices are scaled in an unknown way")
         elif o.name == "MAX_POOL_2D":
-            if o.options["StrideH"] != o.options["FilterHeight"]:
-                raise ValueError("overlapping pooling is not known")
-            self.node("max_pool", o.inputs, out, size=o.options["FilterHeight"])
+            if o.options["StrideH"] != 2 or o.options["FilterHeight"] != 2 or shape_in[1] % 2:
+                raise ValueError("only pooling of 2 x 2 pixels is known")
+            self.node("max_pool", o.inputs, out)
         elif o.name == "AVERAGE_POOL_2D":
             if o.options["FilterHeight"] != shape_in[1]:
                 raise ValueError("only a mean over the whole picture is known")
@@ -199,6 +199,7 @@ def convert(folder: Path, target: Path = FOLDER):
             tensors |= {prefix + key: value for key, value in weights.items()}
             graphs[part] = graph
         save_file(tensors, target / f"{name}.safetensors", {"graphs": json.dumps(graphs, separators=(",", ":"))})
+        (target / f"{name}.safetensors").chmod(0o644)
         card = {
             "name": name,
             "purpose": PURPOSE[name],
