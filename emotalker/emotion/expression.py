@@ -25,7 +25,7 @@ AU_UNITS: dict[int, dict[str, float]] = {
     20: {"mouthStretchLeft": 1.0, "mouthStretchRight": 1.0},
     23: {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.5, "mouthRollUpper": 0.5},
     24: {"mouthPressLeft": 1.0, "mouthPressRight": 1.0, "mouthRollLower": 0.3, "mouthRollUpper": 0.2},
-    25: {"mouthLowerDownLeft": 0.6, "mouthLowerDownRight": 0.6, "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4},
+    25: {"mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6},
     26: {"jawOpen": 0.5},
     29: {"jawForward": 1.0},
     43: {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0},

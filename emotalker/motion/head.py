@@ -52,9 +52,9 @@ def draw_head(prosody: Prosody, strengths: Tensor, seed: int, gain: float = 1.0)
     count = prosody.size
     slow = noise(stream(seed, "head slow"), count, 6, SLOW)
     quick = torch.cat([noise(stream(seed, f"head quick {axis}"), count, 1, QUICK[axis]) for axis in AXES], 1)
-    table = torch.tensor([POSTURE[name] for name in EMOTIONS])
-    posture = strengths @ table[:, :4]
-    liveliness = 1 + (strengths @ (table[:, 4:] - 1)).clamp(-0.6, 0.5)
+    lively = torch.tensor([POSTURE[name][4] - 1 for name in EMOTIONS])
+    liveliness = 1 + (strengths @ lively).clamp(-0.6, 0.5)[:, None]
+    held = posture(strengths)
     activity = smooth(prosody.activity, 0.25)[:, None]
     energy = (0.75 + 0.5 * smooth(prosody.loudness, 0.4)[:, None]) * activity  # louder phrases move more
     slow_level = (SILENT_SLOW + (1 - SILENT_SLOW) * activity) * liveliness
@@ -65,14 +65,21 @@ def draw_head(prosody: Prosody, strengths: Tensor, seed: int, gain: float = 1.0)
     shift = slow[:, 3:] * slow_level * torch.tensor(SHIFT)
     time = torch.arange(count, dtype=torch.float32) / RATE
     breath = torch.sin(2 * math.pi * (BREATH_RATE * time + 0.1 * slow[:, 5]))
-    turn[:, 1] += nods(prosody, seed) * liveliness[:, 0] + BREATH_PITCH * breath + posture[:, 0]
-    turn[:, 2] += posture[:, 1]
-    shift[:, 1] += posture[:, 3] - BREATH_RISE * breath
-    shift[:, 2] += posture[:, 2]
+    turn[:, 1] += nods(prosody, seed) * liveliness[:, 0] + BREATH_PITCH * breath
+    shift[:, 1] -= BREATH_RISE * breath
+    turn, shift = turn + held[:, :3], shift + held[:, 3:]
     ease = (time / 0.8).clamp(0, 1)[:, None]  # every clip begins in the portrait's own pose
     ease = ease * ease * (3 - 2 * ease)
     limits = torch.tensor([LIMITS[axis] for axis in AXES])
     return torch.cat([_limit(gain * ease * turn, limits), gain * ease * shift], 1)
+
+
+def posture(strengths: Tensor) -> Tensor:
+    """[N, 6] head pose, as Motion.head, in which emotions of the strengths [N, 8] hold the head (POSTURE)."""
+    columns = ("yaw", "pitch", "roll", "x", "y", "z")
+    order = {"pitch": 0, "roll": 1, "z": 2, "y": 3}
+    table = torch.tensor([[POSTURE[name][order[c]] if c in order else 0.0 for c in columns] for name in EMOTIONS])
+    return strengths @ table.to(strengths)
 
 
 def nods(prosody: Prosody, seed: int) -> Tensor:
