@@ -1,0 +1,1 @@
+"""Video and sound files, streamed through PyAV: nothing here holds a whole video."""
