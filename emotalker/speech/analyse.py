@@ -1,13 +1,30 @@
 """A waveform becomes speech features."""
 
+from functools import cache
+
+import numpy as np
 import torch
-import torchaudio.functional as AF
 from torch import Tensor
 
 from ..errors import UserError
-from .features import VISEME_INDEX, SpeechFeatures, frame_count
+from ..weights import load_weights
+from .align import align_transcript
+from .encoder import FRAME_RATE, HOP, SpeechEncoder
+from .features import VISEME_INDEX, VISEMES, SpeechFeatures, frame_count
+from .phones import Segment, sample_segments, viseme_segments
+from .sound import RATE, Sound
 
-RATE = 16000
+CHUNK, CONTEXT = 20, 1
+"""Whole seconds that are analysed at once, and those around them that are only listened to."""
+FINE_RATE = 2 * FRAME_RATE
+"""Frames a second before they are gathered into video frames: two passes of the encoder, half a frame apart."""
+QUIETEST = -60.0
+"""Decibels of full scale (mean square in 40 ms) below which nothing is speech."""
+LEVEL_QUANTILE = 0.9
+"""The clip's level of loud speech: this quantile of the decibels of its speech frames."""
+LOUDNESS_RANGE = 30.0
+"""Decibels from loudness 0 to loudness 1."""
+SIL = VISEME_INDEX["sil"]
 
 
 def analyse_speech(
@@ -17,23 +34,114 @@ def analyse_speech(
     transcript: str | None = None,
     device: str | torch.device = "cpu",
 ) -> SpeechFeatures:
-    """First version: loudness and voicing only; the jaw follows the loudness until the encoder is trained."""
-    mono = waveform.float().reshape(-1, waveform.shape[-1]).mean(0)
-    if mono.numel() == 0:
-        raise UserError("The audio is empty: connect a sound that lasts at least a moment.")
-    duration = mono.numel() / sample_rate
-    mono = AF.resample(mono, sample_rate, RATE)
-    count = frame_count(duration, fps)
-    window = int(0.04 * RATE)
-    centres = ((torch.arange(count) + 0.5) / fps * RATE).long()
-    padded = torch.nn.functional.pad(mono, (window, window + RATE))
-    frames = torch.stack([padded[c + window // 2 : c + window // 2 + window] for c in centres.clamp(max=mono.numel())])
-    decibels = 10 * torch.log10(frames.square().mean(1) + 1e-10)
-    level = max(float(decibels.quantile(0.95)), -50.0)
-    loudness = ((decibels - level) / 30 + 1).clamp(0, 1)
-    crossings = (frames[:, 1:] * frames[:, :-1] < 0).float().mean(1)
-    voicing = torch.sigmoid((0.2 - crossings) * 30) * loudness
-    visemes = torch.zeros(count, 15)
-    visemes[:, VISEME_INDEX["aa"]] = voicing
-    visemes[:, VISEME_INDEX["sil"]] = 1 - voicing
-    return SpeechFeatures(fps, visemes, voicing, loudness, torch.zeros(count, 8), duration)
+    """What is said in a sound, for every video frame. Reads long sounds in pieces: memory grows with the frames only.
+
+    Args:
+        waveform: [C, N] or [N], any number of channels (averaged), float -1..1 or integer. NaN and infinite samples are
+            repaired with a warning in the log.
+        sample_rate: samples a second.
+        fps: video frames a second, 1..240.
+        transcript: the English words that are spoken; their forced alignment then replaces what the encoder heard.
+        device: where the encoder runs.
+
+    Returns:
+        Features on the CPU with frame_count(duration, fps) frames.
+
+    Raises:
+        UserError: the sound is empty or broken, the rate is senseless, or the transcript cannot be used.
+    """
+    if not 1 <= fps <= 240:
+        raise UserError(f"The frame rate is {fps:g}: choose between 1 and 240 frames a second.")
+    sound = Sound(waveform, sample_rate)
+    count = frame_count(sound.duration, fps)
+    encoder = _encoder(str(device))
+    visemes, voicing = torch.zeros(count, len(VISEMES)), torch.zeros(count)
+    embedding, decibels = torch.zeros(count, encoder.visemes.in_channels), torch.zeros(count)
+    centres = (torch.arange(count) + 0.5) / fps
+    chunks = (centres / CHUNK).long().clamp(max=int(sound.duration / CHUNK))
+    for chunk in range(int(chunks.max()) + 1):
+        start = chunk * CHUNK
+        rows = (chunks == chunk).nonzero()[:, 0]
+        piece = sound.read(start - CONTEXT, start + CHUNK + CONTEXT)
+        tracks = _listen(encoder, piece.to(device))
+        within = centres[rows] - (start - CONTEXT)
+        visemes[rows], voicing[rows], embedding[rows] = (_gather(track, within, fps) for track in tracks)
+        decibels[rows] = _level(piece, within)
+    phones = None
+    if transcript and transcript.strip():
+        phones = _align(sound, transcript)
+        visemes = _aligned_visemes(phones, count, fps)
+    quiet = decibels < QUIETEST
+    visemes[quiet] = torch.nn.functional.one_hot(torch.tensor(SIL), len(VISEMES)).float()
+    voicing[quiet] = 0
+    return SpeechFeatures(fps, visemes, voicing, _loudness(decibels, visemes), embedding, sound.duration, phones)
+
+
+@cache
+def _encoder(device: str) -> SpeechEncoder:
+    tensors = load_weights("speech")
+    width = tensors["stem.weight"].shape[0]
+    encoder = SpeechEncoder(width=width).to(device)
+    missing, _ = encoder.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
+    if any(not name.startswith("phones.") for name in missing):
+        raise UserError("EmoTalker's weight file speech.safetensors does not fit this version: install the node pack again.")
+    return encoder.eval()
+
+
+@torch.inference_mode()
+def _listen(encoder: SpeechEncoder, piece: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Visemes [S, 15], voicing [S, 1] and embedding [S, D] at FINE_RATE; row i stands for i / FINE_RATE seconds."""
+    shifted = torch.stack([piece, torch.nn.functional.pad(piece[HOP:], (0, HOP))])
+    visemes, voicing, _, embedding = encoder(encoder.logmel(shifted))
+    tracks = visemes.softmax(2), voicing.sigmoid()[..., None], embedding
+    return tuple(track.transpose(0, 1).reshape(-1, track.shape[2]).float().cpu() for track in tracks)
+
+
+def _gather(track: Tensor, centres: Tensor, fps: float) -> Tensor:
+    """Mean of a track [S, D] at FINE_RATE over each video frame (at least over one fine frame): [len(centres), D].
+
+    The track counts as a straight line between its rows, so that any frame rate gets what lies within its frame.
+    """
+    width = max(1 / fps, 1 / FINE_RATE)
+    sums = torch.cat([torch.zeros(1, track.shape[1]), (track.double()[1:] + track.double()[:-1]).cumsum(0) / 2])
+    edges = torch.stack([centres - width / 2, centres + width / 2]).double() * FINE_RATE
+    edges = edges.clamp(0, len(track) - 1 - 1e-6)
+    low = edges.long()
+    part = (edges - low)[..., None]
+    # The integral of a straight line from row `low` to the edge.
+    values = track.double()
+    integral = sums[low] + part * values[low] + part.square() / 2 * (values[low + 1] - values[low])
+    result = ((integral[1] - integral[0]) / (edges[1] - edges[0])[:, None].clamp(min=1e-6)).float()
+    return result if track.shape[1] > 1 else result[:, 0]
+
+
+def _level(piece: Tensor, centres: Tensor) -> Tensor:
+    """Decibels of full scale in the 40 ms around each centre."""
+    half = RATE // 50
+    sums = torch.cat([torch.zeros(1, dtype=torch.float64), piece.double().square().cumsum(0)])
+    middle = (centres * RATE).long()
+    low, high = (middle - half).clamp(0, len(piece)), (middle + half).clamp(0, len(piece))
+    return (10 * torch.log10((sums[high] - sums[low]) / (2 * half) + 1e-12)).float()
+
+
+def _loudness(decibels: Tensor, visemes: Tensor) -> Tensor:
+    """Loudness as SpeechFeatures defines it, from decibels [T] and visemes [T, 15]."""
+    speech = 1 - visemes[:, SIL]
+    spoken = decibels[speech > 0.5]
+    if not len(spoken):
+        return torch.zeros_like(decibels)
+    top = float(np.quantile(spoken.numpy(), LEVEL_QUANTILE))
+    return (1 + (decibels - top) / LOUDNESS_RANGE).clamp(0, 1) * speech
+
+
+def _align(sound: Sound, transcript: str) -> list[Segment]:
+    whole = sound.read(0, int(np.ceil(sound.duration)))[: round(sound.duration * RATE)]
+    return align_transcript(whole, transcript)
+
+
+def _aligned_visemes(phones: list[Segment], count: int, fps: float) -> Tensor:
+    """Visemes [count, 15] of a forced alignment."""
+    times = np.arange(int(np.ceil((count + 1) / fps * FINE_RATE)) + 1) / FINE_RATE
+    labels = torch.from_numpy(sample_segments(viseme_segments(phones), times))
+    track = torch.nn.functional.one_hot(labels, len(VISEMES)).float()
+    return _gather(track, (torch.arange(count) + 0.5) / fps, fps)

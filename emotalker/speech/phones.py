@@ -9,7 +9,8 @@ ARPABET_VISEMES: dict[str, tuple[str, ...]] = {
     "B": ("PP",), "CH": ("CH",), "D": ("DD",), "DH": ("TH",), "EH": ("E",), "ER": ("RR",), "EY": ("E", "ih"), "F": ("FF",),
     "G": ("kk",), "HH": ("kk",), "IH": ("ih",), "IY": ("ih",), "JH": ("CH",), "K": ("kk",), "L": ("nn",), "M": ("PP",),
     "N": ("nn",), "NG": ("nn",), "OW": ("oh",), "OY": ("oh", "ih"), "P": ("PP",), "R": ("RR",), "S": ("SS",), "SH": ("CH",),
-    "T": ("DD",), "TH": ("TH",), "UH": ("ou",), "UW": ("ou",), "V": ("FF",), "W": ("ou",), "Y": ("ih",), "Z": ("SS",), "ZH": ("CH",),
+    "T": ("DD",), "TH": ("TH",), "UH": ("ou",), "UW": ("ou",), "V": ("FF",), "W": ("ou",), "Y": ("ih",), "Z": ("SS",),
+    "ZH": ("CH",),
 }  # fmt: skip
 """CMU phones without stress to visemes; two visemes are a diphthong, one half each.
 
