@@ -1,0 +1,112 @@
+"""The whole job as a Python API: portrait and voice in, video file out.
+
+from emotalker.pipeline import generate
+generate("portrait.png", "voice.wav", "out.mp4", emotion="happy=0.8,surprise=0.3", seed=1)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from .emotion.track import EmotionTrack
+from .errors import UserError
+from .face.portrait import Portrait
+from .frames.guide import GuideRenderer
+from .motion.motion import Motion
+from .motion.performance import perform
+from .picture import load_image
+from .speech.analyse import analyse_speech
+from .video.audio import Sound, read_audio
+from .video.encode import FORMATS, Written, write_video
+
+__all__ = ["Generated", "best_device", "format_of", "generate", "load_image"]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What `generate` made.
+
+    Attributes:
+        video: file, frames, size.
+        motion: the performance, for use again with another portrait.
+        speech_seconds: length of the voice.
+    """
+
+    video: Written
+    motion: Motion
+    speech_seconds: float
+
+
+def best_device() -> str:
+    """ "cuda" where there is one, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def format_of(path: str | Path) -> str:
+    """Video format of a file name; a name without an ending is a folder for a PNG sequence.
+
+    Raises:
+        UserError: an ending that stands for no format.
+    """
+    suffix = Path(path).suffix.lower()
+    for name, ending in FORMATS.items():
+        if suffix == ending:
+            return name
+    endings = ", ".join(ending for ending in FORMATS.values() if ending)
+    raise UserError(f"{Path(path).name} names no known video format: let it end in {endings}, or in nothing for a PNG folder.")
+
+
+def generate(
+    portrait: str | Path | Portrait,
+    audio: str | Path | Sound,
+    out: str | Path,
+    emotion: EmotionTrack | str = "",
+    seed: int = 0,
+    fps: float = 25.0,
+    face_index: int = 0,
+    neutralise: bool = True,
+    mouth: float = 1.0,
+    expression: float = 1.0,
+    head: float = 1.0,
+    blink: float = 1.0,
+    transcript: str | None = None,
+    quality: int = 85,
+    device: str | torch.device | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Generated:
+    """Makes a portrait speak.
+
+    Args:
+        portrait: image file, or a portrait made before (then face_index and neutralise are not used).
+        audio: audio or video file, or a sound.
+        out: video file; its ending chooses the format (see format_of).
+        emotion: a timeline, or its short form like "happy=0.8,surprise=0.3"; empty for a calm face.
+        seed: another seed is another take.
+        fps: frames per second, 24 to 60.
+        face_index: which face, 0 the largest.
+        neutralise: take the picture's own expression away first.
+        mouth, expression, head, blink: 0..2, 1 is natural.
+        transcript: the English words, for exact lips where pocketsphinx is installed.
+        quality: 1..100.
+        device: where to compute; None for CUDA where there is one.
+        on_progress: called with (frames done, frames in all) as they are written.
+
+    Raises:
+        UserError: an input cannot be used; the message says which and what to do.
+    """
+    kind = format_of(out)
+    device = device or best_device()
+    if not 24 <= fps <= 60:
+        raise UserError(f"fps is {fps:g}: choose 24 to 60 frames per second.")
+    sound = audio if isinstance(audio, Sound) else Sound(*read_audio(audio))
+    track = EmotionTrack.from_text(emotion) if isinstance(emotion, str) else emotion
+    if not isinstance(portrait, Portrait):
+        portrait = Portrait.from_image(load_image(portrait), face_index, neutralise, device=device)
+    features = analyse_speech(sound.waveform, sound.sample_rate, fps, transcript, device)
+    motion = perform(features, track, seed, mouth, expression, head, blink, fps)
+    frames = GuideRenderer(portrait, device).stream(motion, dtype=torch.uint8)
+    report = None if on_progress is None else lambda count, _: on_progress(count, len(motion))
+    video = write_video(frames, out, fps, sound, kind, quality, motion.metadata, report)
+    return Generated(video, motion, sound.seconds)

@@ -1,0 +1,25 @@
+"""The nodes: schema, checks and a call into the library each."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .audio import AudioFeatures
+from .combine import VideoCombine
+from .emotion import EmotionMixer
+from .portrait import LoadPortrait, PortraitFromImage
+from .render import RenderFrames
+from .sampler import EmoTalkerSampler
+from .samples import place_samples
+
+
+class EmoTalkerExtension(ComfyExtension):
+    """What ComfyUI loads."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """All nodes of the pack."""
+        return [LoadPortrait, PortraitFromImage, AudioFeatures, EmotionMixer, EmoTalkerSampler, RenderFrames, VideoCombine]
+
+
+async def comfy_entrypoint() -> EmoTalkerExtension:
+    """ComfyUI's way in."""
+    place_samples()
+    return EmoTalkerExtension()

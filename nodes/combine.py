@@ -1,0 +1,132 @@
+"""Video Combine."""
+
+import json
+import os
+
+import folder_paths
+from comfy.cli_args import args
+from comfy_api.latest import io, ui
+
+from ..emotalker.errors import UserError
+from ..emotalker.video.audio import Sound
+from ..emotalker.video.encode import FORMATS, write_video
+from .support import blame
+from .types import schema
+from .video import Progress, TalkingVideo
+
+CHOICES = {
+    "mp4 (h264)": "mp4",
+    "webm (vp9)": "webm",
+    "gif": "gif",
+    "animated webp": "webp",
+    "png sequence": "png",
+}
+CHUNK = 8
+
+
+class VideoCombine(io.ComfyNode):
+    """Pictures or a video, and a sound, become a file."""
+
+    @classmethod
+    def define_schema(cls):
+        return schema(
+            node_id="EmoTalkerVideoCombine",
+            display_name="Video Combine",
+            description="Saves pictures or a video together with a sound. The sound is never cut: when it is longer the last "
+            "frame is held, when the pictures are longer silence follows. Prompt and workflow are stored in the file.",
+            search_aliases=["emotalker", "save video", "mux", "mp4", "webm", "gif", "webp", "png sequence", "export"],
+            inputs=[
+                io.Image.Input("images", optional=True, tooltip="Pictures in their order. Connect these or a video."),
+                io.Video.Input(
+                    "video",
+                    optional=True,
+                    tooltip="A video of the EmoTalker Sampler or any other node. Connect this or images.",
+                ),
+                io.Audio.Input(
+                    "audio", optional=True, tooltip="The sound. Without it a video keeps its own and pictures stay silent."
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=25.0,
+                    min=1.0,
+                    max=240.0,
+                    step=0.01,
+                    tooltip="Frames per second of the images. A video keeps its own rate.",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=list(CHOICES),
+                    default="mp4 (h264)",
+                    tooltip="mp4 plays everywhere; webm suits web pages. gif and animated webp have no sound. A png sequence "
+                    "is exact, with the sound beside it as sound.wav.",
+                ),
+                io.Int.Input("quality", default=85, min=1, max=100, tooltip="1 is the smallest file, 100 the best picture."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="EmoTalker",
+                    tooltip="Start of the file's name, in ComfyUI's output folder. May name folders, and placeholders like "
+                    "%date:yyyy-MM-dd%.",
+                ),
+            ],
+            outputs=[],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, fps, format, quality, filename_prefix, images=None, video=None, audio=None) -> io.NodeOutput:
+        node = cls.SCHEMA.display_name
+        with blame(node, "images or video"):
+            if (images is None) == (video is None):
+                wrong = "Neither is connected" if images is None else "Both are connected"
+                raise UserError(f"{wrong}: connect either pictures to images, or a video to video.")
+            frames, count, size, fps, own = _pictures(images, fps) if video is None else _moving(video)
+        kind = CHOICES[format]
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory(), *size
+        )
+        file = f"{name}_{counter:05}_{FORMATS[kind]}"
+        progress = Progress(count)
+        with blame(node, "images" if video is None else "video"):
+            write_video(
+                frames,
+                os.path.join(folder, file),
+                fps,
+                _sound(audio if audio is not None else own),
+                kind,
+                quality,
+                cls._metadata(),
+                on_frame=progress.show,
+            )
+        if kind == "png":
+            first = ui.SavedResult("frame_00000.png", os.path.join(subfolder, file), io.FolderType.output)
+            return io.NodeOutput(ui=ui.SavedImages([first]))
+        return io.NodeOutput(ui=ui.PreviewVideo([ui.SavedResult(file, subfolder, io.FolderType.output)]))
+
+    @classmethod
+    def _metadata(cls) -> dict[str, str]:
+        """Prompt and workflow as ComfyUI stores them, unless the server runs with --disable-metadata."""
+        if args.disable_metadata:
+            return {}
+        found = {} if cls.hidden.prompt is None else {"prompt": cls.hidden.prompt}
+        found.update(cls.hidden.extra_pnginfo or {})
+        return {key: json.dumps(value) for key, value in found.items()}
+
+
+def _pictures(images, fps):
+    """(frames, count, (width, height), fps, sound) of an IMAGE batch."""
+    return images.split(CHUNK), len(images), (images.shape[2], images.shape[1]), fps, None
+
+
+def _moving(video):
+    """The same of a VIDEO; the pack's own is rendered as it is written, any other is what core makes of it."""
+    if isinstance(video, TalkingVideo):
+        return video.frames(), video.get_frame_count(), video.get_dimensions(), video.get_frame_rate(), video.sound()
+    parts = video.get_components()
+    return *_pictures(parts.images, parts.frame_rate)[:4], parts.audio
+
+
+def _sound(audio: dict | None) -> Sound | None:
+    if audio is None or audio["waveform"].shape[-1] == 0:
+        return None
+    return Sound(audio["waveform"][0], int(audio["sample_rate"]))

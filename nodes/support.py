@@ -1,0 +1,100 @@
+"""What all nodes share: errors that name node and input, safe file names, device and memory through ComfyUI."""
+
+import contextlib
+import gc
+import hashlib
+import os
+from collections.abc import Iterator
+
+import comfy.model_management as memory
+import comfy.model_patcher
+import folder_paths
+import torch
+
+from ..emotalker.errors import UserError
+
+
+@contextlib.contextmanager
+def blame(node: str, name: str) -> Iterator[None]:
+    """Puts node and input in front of the library's error messages."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{node}, input '{name}': {error}") from error
+
+
+def chosen_file(name: str) -> str:
+    """Path of a file chosen in a widget ("NAME", "FOLDER/NAME" or "NAME [output]").
+
+    Raises:
+        UserError: it lies outside ComfyUI's input, output and temp folders, or is not there.
+    """
+    inner, base = folder_paths.annotated_filepath(name)
+    base = os.path.abspath(base or folder_paths.get_input_directory())
+    path = os.path.abspath(os.path.join(base, inner.strip()))
+    if os.path.commonpath([base, path]) != base:
+        raise UserError(f"{name} lies outside ComfyUI's folders: upload the file, or put it into the input folder.")
+    if not os.path.isfile(path):
+        raise UserError(f"There is no file {name} in ComfyUI's folders: upload it, or choose another.")
+    return path
+
+
+def fingerprint(name: str) -> str:
+    """Changes when a chosen file's content does."""
+    try:
+        with open(chosen_file(name), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+    except UserError as error:
+        return str(error)
+
+
+def _digest(file) -> str:
+    digest = hashlib.sha256()  # Python 3.10 has no file_digest
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def device() -> torch.device:
+    """Where ComfyUI computes."""
+    return memory.get_torch_device()
+
+
+def make_room(size: int) -> None:
+    """Asks ComfyUI to unload other models until `size` bytes are free on its device."""
+    if device().type != "cpu":
+        memory.free_memory(size, device())
+
+
+def onto_device(networks: list[torch.nn.Module], size: int = 0) -> "comfy.model_patcher.ModelPatcher":
+    """Has ComfyUI bring networks to its device; they stay as long as the returned patcher is held.
+
+    Args:
+        networks: modules on the CPU.
+        size: bytes the computation itself will need.
+    """
+    # ComfyUI replaces CoreModelPatcher at start-up, so it is looked up here and not imported.
+    kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    patcher = kind(torch.nn.ModuleList(networks), load_device=device(), offload_device=memory.unet_offload_device())
+    memory.load_models_gpu([patcher], memory_required=size)
+    return patcher
+
+
+def without_running_out(stream, start: int, stop: int, chunk: int) -> Iterator[torch.Tensor]:
+    """Frames start..stop of stream(start, stop, chunk); on out-of-memory the chunk is halved and the stream goes on.
+
+    Raises:
+        UserError: not even one frame at a time fits.
+    """
+    while start < stop:
+        try:
+            for frames in stream(start, stop, chunk):
+                start += len(frames)
+                yield frames
+            return
+        except memory.OOM_EXCEPTION as error:
+            if chunk == 1:
+                raise UserError("Not even one frame of this portrait fits into memory: use a smaller picture.") from error
+            chunk = max(1, chunk // 2)
+        gc.collect()
+        memory.soft_empty_cache()

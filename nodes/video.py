@@ -1,0 +1,143 @@
+"""The sampler's VIDEO: nothing is rendered until a node saves it or asks for its frames."""
+
+import math
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from io import BytesIO
+
+import comfy.model_management as memory
+import numpy as np
+import torch
+from comfy.utils import ProgressBar
+from comfy_api.latest import Input, Types
+from PIL import Image
+
+from ..emotalker.errors import UserError
+from ..emotalker.face.portrait import Portrait
+from ..emotalker.frames.guide import GuideRenderer
+from ..emotalker.motion.motion import Motion
+from ..emotalker.video.audio import Sound
+from ..emotalker.video.encode import write_video
+from .support import device, make_room, without_running_out
+
+PREVIEW_SIDE = 512  # pixels; what ComfyUI shows above a working node
+PREVIEW_EVERY = 0.5  # seconds between two preview pictures
+CHUNK_PIXELS = 2 << 20  # pixels rendered at once; Cancel takes effect between two chunks
+BYTES_PER_PIXEL = 600  # rough need of the renderer for one pixel of a chunk, for ComfyUI's memory management
+FORMATS = {"auto": "mp4", "mp4": "mp4", "webm": "webm"}
+CODECS = {"auto", "h264"}
+
+
+class TalkingVideo(Input.Video):
+    """A portrait under motion, with its sound, as core's VIDEO type."""
+
+    def __init__(self, portrait: Portrait, motion: Motion, audio: dict, start: int = 0, stop: int | None = None):
+        """
+        Args:
+            portrait: whom.
+            motion: the whole performance.
+            audio: ComfyUI's AUDIO of the whole performance.
+            start, stop: the frames of it that this video is; None is the end.
+        """
+        self._portrait, self._motion, self._audio = portrait, motion, audio
+        self._start, self._stop = start, len(motion) if stop is None else stop
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[torch.Tensor]:
+        """Renders frames start..stop of this video; yields [n, H, W, 3] uint8. Memory stays the same for any length."""
+        first = self._start + start
+        last = self._stop if stop is None else min(self._stop, self._start + stop)
+        height, width = self._portrait.image.shape[:2]
+        chunk = max(1, min(8, CHUNK_PIXELS // (height * width)))
+        make_room(chunk * height * width * BYTES_PER_PIXEL)
+        renderer = GuideRenderer(self._portrait, device())
+        return without_running_out(
+            lambda begin, end, size: renderer.stream(self._motion, size, begin, end, torch.uint8), first, last, chunk
+        )
+
+    def rendered(self, start: int = 0, stop: int | None = None) -> Iterator[torch.Tensor]:
+        """As `frames`, with progress and preview in the node that asks; raises when the user cancels."""
+        total = (self.get_frame_count() if stop is None else stop) - start
+        progress = Progress(total)
+        done = 0
+        for frames in self.frames(start, stop):
+            done += len(frames)
+            progress.show(done, frames[-1])
+            yield frames
+
+    def range(self, start: int, stop: int) -> "TalkingVideo":
+        """Frames start..stop of this video as a video."""
+        return TalkingVideo(self._portrait, self._motion, self._audio, self._start + start, min(self._stop, self._start + stop))
+
+    def sound(self) -> dict:
+        """ComfyUI's AUDIO of exactly this video's time."""
+        waveform, rate = self._audio["waveform"], self._audio["sample_rate"]
+        first = round(self._start / self._motion.fps * rate)
+        last = None if self._stop >= len(self._motion) else round(self._stop / self._motion.fps * rate)
+        return {"waveform": waveform[..., first:last], "sample_rate": rate}
+
+    def get_components(self):
+        height, width = self._portrait.image.shape[:2]
+        images = torch.empty(self.get_frame_count(), height, width, 3, device=memory.intermediate_device())
+        done = 0
+        for frames in self.rendered():
+            images[done : done + len(frames)] = frames.to(images.device).float() / 255
+            done += len(frames)
+        return Types.VideoComponents(images=images, audio=self.sound(), frame_rate=self.get_frame_rate())
+
+    def save_to(self, path, format="auto", codec="auto", metadata=None, crf=None, bit_depth=None, color_space=None, **_):
+        """Renders into a file or buffer. Newer cores hand on more wishes than 0.3.75 does; the impossible ones are errors."""
+        format, codec = getattr(format, "value", format), getattr(codec, "value", codec)
+        if format not in FORMATS or codec not in CODECS:
+            raise UserError(f"The video cannot be saved as {format} with {codec}: choose mp4 and h264, or use Video Combine.")
+        if color_space not in (None, "auto", "sRGB") or bit_depth not in (None, 8):
+            raise UserError("A talking portrait has 8 bits and the colours of its picture: choose sRGB and 8 bits.")
+        quality = 85 if crf is None else round(min(max((40 - crf) / 26 * 99 + 1, 1), 100))
+        target = path if isinstance(path, BytesIO) else str(path)
+        audio = self.sound()
+        sound = Sound(audio["waveform"][0], audio["sample_rate"])
+        write_video(self.rendered(), target, self.get_frame_rate(), sound, FORMATS[format], quality, metadata)
+
+    def as_trimmed(self, start_time=None, duration=None, strict_duration=False):
+        """A part in seconds, as newer cores ask for it; None when nothing would be left."""
+        fps, count = self.get_frame_rate(), self.get_frame_count()
+        seconds = start_time or 0.0
+        start = round(seconds * fps) if seconds >= 0 else max(0, count + round(seconds * fps))
+        stop = start + math.ceil(duration * fps - 1e-6) if duration else count
+        if start >= count or stop <= start or (strict_duration and stop > count):
+            return None
+        return self.range(start, min(stop, count))
+
+    def get_dimensions(self) -> tuple[int, int]:
+        height, width = self._portrait.image.shape[:2]
+        return width, height
+
+    def get_duration(self) -> float:
+        return float(self.get_frame_count() / self.get_frame_rate())
+
+    def get_frame_count(self) -> int:
+        return self._stop - self._start
+
+    def get_frame_rate(self) -> Fraction:
+        return Fraction(self._motion.fps).limit_denominator(1001)
+
+    def get_container_format(self) -> str:
+        return "mp4"
+
+
+class Progress:
+    """A node's progress bar with a preview picture; raises when the user has pressed Cancel."""
+
+    def __init__(self, total: int):
+        self._bar = ProgressBar(total)
+        self._last = 0.0
+
+    def show(self, done: int, picture: torch.Tensor | np.ndarray | None = None) -> None:
+        """Moves the bar to `done`; picture [H, W, 3] uint8 is shown now and then."""
+        preview = None
+        if picture is not None and time.monotonic() - self._last > PREVIEW_EVERY:
+            self._last = time.monotonic()
+            image = Image.fromarray(picture.cpu().numpy() if isinstance(picture, torch.Tensor) else picture)
+            image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+            preview = ("JPEG", image, PREVIEW_SIDE)
+        self._bar.update_absolute(done, preview=preview)
