@@ -23,8 +23,8 @@ AU_UNITS: dict[int, dict[str, float]] = {
     16: {"mouthLowerDownLeft": 1.0, "mouthLowerDownRight": 1.0},
     17: {"mouthShrugLower": 1.0, "mouthShrugUpper": 0.5},
     20: {"mouthStretchLeft": 1.0, "mouthStretchRight": 1.0},
-    23: {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.5, "mouthRollUpper": 0.5},
-    24: {"mouthPressLeft": 1.0, "mouthPressRight": 1.0, "mouthRollLower": 0.3, "mouthRollUpper": 0.2},
+    23: {"mouthRollLower": 0.7, "mouthRollUpper": 0.7, "mouthPressLeft": 0.2, "mouthPressRight": 0.2},
+    24: {"mouthRollLower": 0.4, "mouthRollUpper": 0.3, "mouthPressLeft": 0.5, "mouthPressRight": 0.5},
     25: {"mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6},
     26: {"jawOpen": 0.5},
     29: {"jawForward": 1.0},
@@ -36,17 +36,17 @@ AU_UNITS: dict[int, dict[str, float]] = {
 # by looking at rendered portraits, for a face that reads at a glance and stays handsome.
 EXPRESSIONS: dict[str, tuple[tuple[int, float, str], ...]] = {
     "neutral": (),
-    "happy": ((6, 0.75, "LR"), (12, 0.80, "LR"), (7, 0.15, "LR"), (25, 0.20, "LR"), (2, 0.10, "LR")),
-    "sad": ((1, 0.90, "LR"), (4, 0.30, "LR"), (15, 0.75, "LR"), (17, 0.35, "LR"), (43, 0.20, "LR"), (7, 0.10, "LR")),
-    "angry": ((4, 0.95, "LR"), (5, 0.35, "LR"), (7, 0.50, "LR"), (23, 0.35, "LR"), (24, 0.40, "LR"),
-              (9, 0.25, "LR"), (29, 0.15, "LR")),
-    "fear": ((1, 0.85, "LR"), (2, 0.45, "LR"), (4, 0.40, "LR"), (5, 0.85, "LR"), (20, 0.70, "LR"),
-             (25, 0.45, "LR"), (26, 0.25, "LR")),
-    "disgust": ((9, 0.90, "LR"), (10, 0.50, "LR"), (15, 0.40, "LR"), (17, 0.40, "LR"), (4, 0.35, "LR"),
-                (7, 0.35, "LR"), (6, 0.20, "LR")),
-    "surprise": ((1, 0.85, "LR"), (2, 0.90, "LR"), (5, 0.75, "LR"), (26, 0.80, "LR"), (25, 0.20, "LR")),
-    "contempt": ((12, 0.55, "R"), (14, 0.60, "R"), (10, 0.12, "R"), (7, 0.20, "LR"), (43, 0.12, "LR"),
-                 (2, 0.25, "R"), (17, 0.15, "LR")),
+    "happy": ((6, 0.80, "LR"), (12, 0.80, "LR"), (7, 0.15, "LR"), (25, 0.45, "LR"), (2, 0.10, "LR")),
+    "sad": ((1, 1.00, "LR"), (4, 0.12, "LR"), (15, 0.75, "LR"), (17, 0.35, "LR"), (43, 0.18, "LR"), (7, 0.10, "LR")),
+    "angry": ((4, 1.00, "LR"), (5, 0.30, "LR"), (7, 0.60, "LR"), (23, 0.45, "LR"), (24, 0.10, "LR"),
+              (9, 0.45, "LR"), (15, 0.35, "LR"), (17, 0.35, "LR"), (29, 0.20, "LR")),
+    "fear": ((1, 1.00, "LR"), (2, 0.45, "LR"), (4, 0.18, "LR"), (5, 1.00, "LR"), (20, 0.90, "LR"),
+             (25, 0.60, "LR"), (26, 0.30, "LR")),
+    "disgust": ((9, 1.00, "LR"), (10, 0.70, "LR"), (15, 0.40, "LR"), (17, 0.30, "LR"), (4, 0.45, "LR"),
+                (7, 0.50, "LR"), (6, 0.20, "LR")),
+    "surprise": ((1, 0.90, "LR"), (2, 0.95, "LR"), (5, 0.90, "LR"), (26, 0.75, "LR"), (25, 0.30, "LR")),
+    "contempt": ((12, 0.25, "R"), (14, 0.70, "R"), (10, 0.30, "R"), (9, 0.25, "R"), (15, 0.25, "L"), (7, 0.30, "LR"),
+                 (43, 0.15, "LR"), (2, 0.45, "R"), (17, 0.25, "LR")),
 }  # fmt: skip
 
 # Muscles that pull against each other: where an emotion blend asks for both, each takes this share from the other.
@@ -56,7 +56,7 @@ ANTAGONISTS: tuple[tuple[str, str], ...] = (
     ("mouthRollLower", "jawOpen"), ("mouthShrugLower", "jawOpen"),
 )  # fmt: skip
 DAMPING = 0.4
-KNEE = 0.7
+KNEE = 0.8
 """Weights up to here answer in proportion; above it they bend towards 1 without reaching it."""
 
 

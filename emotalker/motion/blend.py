@@ -49,13 +49,14 @@ def lip_gap(units: Tensor) -> Tensor:
     return units @ weights
 
 
-def join_speech(speech: Tensor, felt: Tensor, visemes: Tensor, weight: float, fps: float) -> Tensor:
+def join_speech(speech: Tensor, felt: Tensor, visemes: Tensor, closure: Tensor, weight: float, fps: float) -> Tensor:
     """Lay an expression over speech so that every sound can still be read from the lips.
 
     Args:
         speech: [T, 52] mouth units of the speech, 0..1.
         felt: [T, 52] face units of the expression, 0..1.
         visemes: [T, 15] posteriors.
+        closure: [T] 0..1, how far the lips are shut for p, b or m.
         weight: 0..1, how much of the speech is shown (0: the expression yields to nothing).
         fps: frames per second.
 
@@ -66,7 +67,9 @@ def join_speech(speech: Tensor, felt: Tensor, visemes: Tensor, weight: float, fp
     def need(*parts: tuple[str, float]) -> Tensor:
         return sum(share * visemes[:, VISEME_INDEX[name]] for name, share in parts).clamp(0, 1)
 
-    contacts = [_make_room(need((name, 1.6)), fps, CONTACT_LEAD) for name in ("PP", "FF")]
+    contacts = [
+        _make_room(contact, fps, CONTACT_LEAD) for contact in (torch.maximum(closure, need(("PP", 1.2))), need(("FF", 1.6)))
+    ]
     shapes = [need(("ou", 1.2), ("oh", 0.8), ("CH", 0.8), ("RR", 0.4)), need(("aa", 1.2), ("E", 0.9), ("oh", 0.9), ("ih", 0.5))]
     shapes = [_soften(_make_room(curve, fps, CONTACT_LEAD), fps, SHAPE_LEAD) for curve in shapes]
     needs = weight * torch.stack(contacts + shapes, 1)

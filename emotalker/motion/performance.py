@@ -17,6 +17,7 @@ from .blink import blink_closure, draw_blinks
 from .gaze import draw_gaze, gaze_angles, gaze_mood, gaze_units
 from .head import draw_head
 from .motion import Motion, sample
+from .mouth import lip_closure, mouth_units
 from .prosody import RATE, Prosody, noise, smooth, stream
 
 # How an expression lives in time.
@@ -64,8 +65,6 @@ def perform(
     Raises:
         UserError: a gain outside its range.
     """
-    from .mouth import mouth_units
-
     for name, value, top in (
         ("mouth", mouth, 2),
         ("expression", expression, 2),
@@ -89,7 +88,8 @@ def perform(
     felt = (felt * _sides(prosody, seed, times)).clamp(0, 1)
     speech = _at_rate(mouth_units(features, gain=mouth).float().cpu(), features, times)
     visemes = _at_rate(features.visemes.float().cpu(), features, times)
-    units = join_speech(speech, felt, visemes, min(1.0, mouth), rate)
+    closure = _at_rate(lip_closure(features).cpu(), features, times)
+    units = join_speech(speech, felt, visemes, closure, min(1.0, mouth), rate)
     _add(units, expression * _brows(prosody, on_grid, seed, times))
 
     shifts = draw_gaze(prosody, seed)

@@ -1,0 +1,132 @@
+"""Do the eight emotions show, and do stronger ones show more?
+
+Renders each emotion on each portrait, makes a contact sheet, then measures: the finished frames at the strengths 0,
+0.3, 0.6 and 1 go through the face finder, and the face units fitted to what it sees must grow with the strength.
+
+    python benchmarks/emotions.py --portraits ../shared/portraits --sheet docs/emotions.jpg
+"""
+
+import argparse
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from emotalker.face.fitting import fit_units
+
+from emotalker.emotion.expression import face_units
+from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
+from emotalker.face.finder import FaceFinder
+from emotalker.face.portrait import Portrait
+from emotalker.frames.guide import GuideRenderer
+from emotalker.motion.gaze import gaze_mood, gaze_units
+from emotalker.motion.head import posture
+from emotalker.motion.motion import Motion
+
+# Public domain: a NASA photograph, Leonardo, Raphael, Sargent.
+PORTRAITS = ("01_smile_teeth_photo.png", "03_oil_painting.jpg", "08_head_turn.jpg", "09_full_body_small_face.jpg")
+STRENGTHS = (0.0, 0.3, 0.6, 1.0)
+TILE = 260
+
+
+def still(strengths: torch.Tensor) -> Motion:
+    """One frame for each row of strengths [T, 8]: expression, gaze and posture at rest."""
+    units = face_units(strengths)
+    head = posture(strengths)
+    units = torch.maximum(units, gaze_units(gaze_mood(strengths) - head[:, :2]))  # the eyes stay on their target
+    return Motion(units, head, 25.0)
+
+
+def rows_of(emotions, strengths) -> torch.Tensor:
+    """[len(emotions) * len(strengths), 8]."""
+    rows = torch.zeros(len(emotions) * len(strengths), len(EMOTIONS))
+    for index, (emotion, strength) in enumerate((e, s) for e in emotions for s in strengths):
+        rows[index, EMOTION_INDEX[emotion]] = strength
+    return rows
+
+
+def load(path: Path) -> torch.Tensor:
+    """[H, W, 3] float 0..1."""
+    return torch.from_numpy(np.asarray(Image.open(path).convert("RGB"))).float() / 255
+
+
+def tile(frame: torch.Tensor, box) -> Image.Image:
+    """Square around the face box, TILE pixels wide."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    half = 0.85 * max(x1 - x0, y1 - y0)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2 - 0.06 * (y1 - y0)
+    picture = Image.fromarray((frame.clamp(0, 1) * 255).round().byte().cpu().numpy())
+    return picture.crop((round(x - half), round(y - half), round(x + half), round(y + half))).resize(
+        (TILE, TILE), Image.LANCZOS
+    )
+
+
+def sheet(rows: list[list[Image.Image]]) -> Image.Image:
+    """Emotions in columns, portraits in rows."""
+    head = 34
+    picture = Image.new("RGB", (TILE * len(EMOTIONS), head + TILE * len(rows)), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(20)
+    for column, emotion in enumerate(EMOTIONS):
+        draw.text((column * TILE + TILE / 2, head / 2), emotion, "black", font, "mm")
+        for row, tiles in enumerate(rows):
+            picture.paste(tiles[column], (column * TILE, head + row * TILE))
+    return picture
+
+
+def measure(portrait: Portrait, renderer: GuideRenderer, finder: FaceFinder) -> dict[str, list[float]]:
+    """Emotion to how far it shows at each of STRENGTHS: fitted units along what the emotion asks for, 1 = as asked."""
+    shown = {}
+    for emotion in EMOTIONS[1:]:
+        strengths = rows_of([emotion], STRENGTHS)
+        motion = still(strengths)
+        motion = Motion(motion.units, torch.zeros_like(motion.head), motion.fps)  # expression alone
+        frames = torch.cat(list(renderer.stream(motion)))
+        landmarks, _ = finder.track(frames, portrait.face)
+        fitted = fit_units(portrait.fitted, landmarks)
+        asked = motion.units[-1] - motion.units[0]
+        change = fitted - fitted[:1]
+        shown[emotion] = ((change @ asked) / asked.square().sum()).tolist()
+    return shown
+
+
+def main() -> None:
+    """Print the table and, as the last line, JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--portraits", type=Path, default=Path(__file__).parents[2] / "shared" / "portraits")
+    parser.add_argument("--only", nargs="*", default=PORTRAITS, help="file names inside that folder")
+    parser.add_argument("--sheet", type=Path, help="write the contact sheet here (jpg)")
+    parser.add_argument("--strength", type=float, default=1.0, help="strength on the contact sheet")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-measure", action="store_true")
+    args = parser.parse_args()
+
+    finder = FaceFinder.load(args.device)
+    pictures, result = [], {}
+    for name in args.only:
+        portrait = Portrait.from_image(load(args.portraits / name), neutralise=True, finder=finder, device=args.device)
+        renderer = GuideRenderer(portrait, args.device)
+        frames = renderer.stream(still(rows_of(EMOTIONS, [args.strength])))
+        pictures.append([tile(frame, portrait.face.box) for chunk in frames for frame in chunk])
+        if not args.no_measure:
+            result[name] = measure(portrait, renderer, finder)
+    if args.sheet:
+        sheet(pictures).save(args.sheet, quality=88)
+    monotonic = total = 0
+    for name, shown in result.items():
+        print(f"\n{name}\n{'emotion':>10}" + "".join(f"{s:>8.1f}" for s in STRENGTHS))
+        for emotion, levels in shown.items():
+            grows = all(b > a for a, b in pairwise(levels))
+            monotonic, total = monotonic + grows, total + 1
+            print(f"{emotion:>10}" + "".join(f"{v:8.2f}" for v in levels) + ("" if grows else "   not growing"))
+    if total:
+        print(json.dumps({"monotonic": monotonic, "of": total, "shown": result}))
+
+
+if __name__ == "__main__":
+    main()
