@@ -1,0 +1,207 @@
+"""The guide renderer: motion in, finished frames out, at the portrait's own resolution.
+
+A chunk of frames is drawn like this: the rig is deformed; skin and apron are rasterised coarsely to a *reading
+displacement* (where each pixel reads the portrait), finely around mouth and eyes; the person layer is read there and laid
+over the background plate; eyeballs, lids and the inside of the mouth are added through their openings; the crop goes
+back into the picture, whose other pixels are never touched.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..face.arkit import UNIT_INDEX
+from ..face.portrait import Portrait
+from ..motion.motion import Motion
+from .eyes import Eye
+from .mouth import Mouth
+from .plate import split_layers
+from .rasteriser import rasterise
+from .sampling import Box, box_around, sample, smoothstep
+from .surface import Part, Surface
+
+# Pixels of the coarse flow along the crop's longer side.
+_FLOW_SIZE = 224
+# Turn of the eyeball at unit weight 1, degrees (ARKit's own range is about this).
+_GAZE_RANGE = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 30.0}
+# Crop around the head in head widths: room for the apron to fade out.
+_CROP_MARGIN = 0.64
+# Landmarks from the cheeks over the jaw to the chin, and under the nose: where lips part and the jaw passes over the neck.
+_LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
+# Pixels that read the picture closer than this to themselves do not move, pixels.
+_STILL = 2e-3
+# Frames rendered together hold about this many crop pixels.
+_CHUNK_PIXELS = 4_000_000
+
+
+class GuideRenderer:
+    """Renders a portrait under motion.
+
+    Args:
+        portrait: whom.
+        device: where the pictures are computed.
+    """
+
+    def __init__(self, portrait: Portrait, device: str | torch.device = "cpu") -> None:
+        self.portrait = portrait
+        self.device = torch.device(device)
+        rig = portrait.rig.to(self.device)
+        fitted = portrait.fitted.to(self.device)
+        self.fitted = fitted
+        height, width = portrait.image.shape[:2]
+        skin = rig.triangles[rig.skin_triangles]
+        head = fitted.rest[torch.unique(skin)]
+        extent = head[:, 0].amax() - head[:, 0].amin()
+        margin = float(extent) * _CROP_MARGIN
+        low, high = head[:, :2].amin(0) - margin, head[:, :2].amax(0) + margin
+        bounds = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
+        self.crop = bounds.clipped((height, width))
+        self.size = self.crop.size
+        self.offset = torch.tensor([self.crop.x0, self.crop.y0, 0.0], device=self.device)
+        self.rest = fitted.rest - self.offset
+        self.source = portrait.image.to(self.device)
+        rows, columns = self.crop.slices
+        picture = self.source[rows, columns]
+        self.surface = Surface(self.rest, skin, self.size, bounds.shifted(-self.crop.x0, -self.crop.y0))
+        matte = portrait.matte.to(self.device)[rows, columns]
+        self.layer, self.plate = split_layers(picture, matte, 0.04 * float(extent))
+        planes = self.picture = picture.permute(2, 0, 1).contiguous()
+        irises = portrait.face.landmarks[:, :2].to(self.device) - self.offset[:2]
+        self.eyes = {
+            "Right": Eye(planes, self.surface, *rig.lid_halves("Right"), irises[468:473]),
+            "Left": Eye(planes, self.surface, *rig.lid_halves("Left"), irises[473:478]),
+        }
+        whites = [eye.white for eye in self.eyes.values()]
+        self.mouth = Mouth(planes, rig, self.surface, whites, self._skin_colour(planes))
+        jaw = rig.landmark_vertices[list(_LOWER_FACE)].flatten()
+        spread = self.rest[jaw, :2]
+        reach = float((spread.amax(0) - spread.amin(0)).norm()) / 2
+        self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, 0.14 * reach)
+        self.flow_scale = min(1.0, _FLOW_SIZE / max(self.size))
+        self.flow_size = (max(2, round(self.size[0] * self.flow_scale)), max(2, round(self.size[1] * self.flow_scale)))
+
+    def _skin_colour(self, picture: Tensor) -> Tensor:
+        """[3] median colour of the cheeks and the forehead that the picture shows."""
+        shown = self.surface.facing > 0.5
+        shown &= torch.isin(torch.arange(len(shown), device=shown.device), self.surface.skin)
+        points = self.rest[shown]
+        return sample(picture, points[None, None, :, 0], points[None, None, :, 1])[0, :, 0].median(1).values
+
+    def deltas(self, motion: Motion) -> Tensor:
+        """[T,52] changes from the portrait's own expression that a motion asks for.
+
+        With `neutralise` the motion's weights are absolute. Without it they are added to the source's expression, as far
+        as the unit's range goes.
+        """
+        own = self.fitted.expression.to(motion.units)
+        if self.portrait.neutralise:
+            return motion.units - own
+        return torch.maximum(torch.minimum(own + motion.units, own.clamp(min=1)), own) - own
+
+    def stream(
+        self,
+        motion: Motion,
+        chunk: int | None = None,
+        start: int = 0,
+        stop: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Iterator[Tensor]:
+        """Frames, chunk by chunk.
+
+        Args:
+            motion: the performance.
+            chunk: frames at a time; by default as many as fit a fixed number of pixels.
+            start, stop: range of frames, stop exclusive.
+            dtype: torch.float32 (0..1) or torch.uint8 (0..255).
+
+        Yields:
+            [n,H,W,3] on the renderer's device.
+        """
+        stop = len(motion.units) if stop is None else min(stop, len(motion.units))
+        if chunk is None:
+            chunk = max(1, min(8, _CHUNK_PIXELS // (self.source.shape[0] * self.source.shape[1])))
+        base = self.source if dtype == torch.float32 else (self.source * 255).round().to(torch.uint8)
+        deltas = self.deltas(motion).to(self.device)
+        head = motion.head.to(self.device)
+        rows, columns = self.crop.slices
+        for first in range(start, stop, chunk):
+            last = min(first + chunk, stop)
+            with torch.inference_mode():
+                crop = self.render(deltas[first:last], head[first:last]).permute(0, 2, 3, 1)
+                if dtype == torch.uint8:
+                    crop = (crop * 255).round().to(torch.uint8)
+                frames = base.expand(last - first, -1, -1, -1).clone()
+                frames[:, rows, columns] = crop
+            yield frames
+
+    def render(self, deltas: Tensor, head: Tensor) -> Tensor:
+        """The crop of n frames.
+
+        Args:
+            deltas: [n,52] face units as changes from the portrait.
+            head: [n,6] yaw, pitch, roll in degrees, translation in interocular distances.
+
+        Returns:
+            [n,3,h,w] 0..1.
+        """
+        vertices = self.fitted.deform(deltas, head) - self.offset
+        opened, slide = self.mouth.open(vertices)
+        positions, displacement = self.surface.place(vertices, slide)
+        flow = rasterise(
+            positions * self.flow_scale, self.surface.triangles, displacement, self.flow_size, cull=self.surface.cull
+        )
+        flow = F.interpolate(flow.values.permute(0, 3, 1, 2), size=self.size, mode="bilinear", align_corners=False)
+        for part in (self.lower_face, *(eye.part for eye in self.eyes.values())):
+            self._refine(flow, positions, displacement, part)
+
+        x, y = Box(0, 0, self.size[1], self.size[0]).pixel_centres(self.device)
+        read_x, read_y = x + flow[:, 0], y + flow[:, 1]
+        layer = sample(self.layer, read_x, read_y)
+        frame = layer[:, :3] + (1 - layer[:, 3:]) * self.plate
+        # Reading in place is only exact to rounding: what does not move stays bit for bit.
+        frame = torch.where(flow.abs().amax(1, keepdim=True) < _STILL, self.picture, frame)
+        for side, eye in self.eyes.items():
+            self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), read_x, read_y)
+        self.mouth.draw(frame, vertices, opened)
+        return frame.clamp_(0, 1)
+
+    @staticmethod
+    def _gaze(deltas: Tensor, side: str) -> Tensor:
+        """[n,2] radians to the picture's right and down."""
+        look = {way: deltas[:, UNIT_INDEX[f"eyeLook{way}{side}"]] * r for way, r in _GAZE_RANGE.items()}
+        right = look["Out"] - look["In"] if side == "Left" else look["In"] - look["Out"]
+        return torch.deg2rad(torch.stack([right, look["Down"] - look["Up"]], 1))
+
+    def _refine(self, flow: Tensor, positions: Tensor, displacement: Tensor, part: Part) -> None:
+        """Redraw the reading displacement at full resolution where edges matter, in place."""
+        box = box_around(positions[:, part.vertices], part.margin, self.size)
+        shifted = positions - positions.new_tensor([box.x0, box.y0, 0.0])
+        fine = rasterise(shifted, part.triangles, displacement, box.size, cull=self.surface.cull)
+        values, covered = fine.values.permute(0, 3, 1, 2), fine.covered[:, None].to(flow)
+        # Pixels cut by an opening's edge still need skin to mix with: grow the skin a little into the opening.
+        for _ in range(2):
+            total = F.avg_pool2d(values * covered, 3, 1, 1)
+            weight = F.avg_pool2d(covered, 3, 1, 1)
+            grown = total / weight.clamp(min=1e-6)
+            values = torch.where(covered > 0, values, grown)
+            covered = (weight > 0).to(flow)
+        h, w = box.size
+        edge_x = torch.minimum(torch.arange(w, device=flow.device), torch.arange(w - 1, -1, -1, device=flow.device))
+        edge_y = torch.minimum(torch.arange(h, device=flow.device), torch.arange(h - 1, -1, -1, device=flow.device))
+        soft = smoothstep(torch.minimum(edge_y[:, None], edge_x[None, :]).to(flow), 0.0, 0.6 * part.margin)
+        rows, columns = box.slices
+        view = flow[:, :, rows, columns]
+        view += (values - view) * (covered * soft)
+
+    def _draw_eye(self, frame: Tensor, eye: Eye, vertices: Tensor, gaze: Tensor, read_x: Tensor, read_y: Tensor) -> None:
+        drawn = eye.frame(vertices, gaze, self.size)
+        rows, columns = drawn.box.slices
+        view = frame[:, :, rows, columns]
+        x, y = read_x[:, rows, columns] - eye.box.x0, read_y[:, rows, columns] - eye.box.y0
+        h, w = eye.box.size
+        inside = (x > 0) & (x < w) & (y > 0) & (y < h)
+        lid = (drawn.lid * inside)[:, None]
+        view += (sample(eye.skin, x, y) * drawn.lash - view) * lid
+        view += (drawn.colour - view) * drawn.coverage[:, None]

@@ -1,0 +1,134 @@
+"""The guide renderer's promises, on real portraits."""
+
+import pytest
+import torch
+
+from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.face.portrait import Portrait
+from emotalker.frames.guide import GuideRenderer
+from emotalker.motion.motion import Motion
+from emotalker.pipeline import load_image
+
+
+@pytest.fixture(scope="module")
+def renderer(request):
+    root = request.config.rootpath
+    return GuideRenderer(Portrait.from_image(load_image(root / "examples" / "portrait.png"), neutralise=False))
+
+
+def motion(count=1, head=(0, 0, 0, 0, 0, 0), **units):
+    """`count` equal frames; a unit's name without Left/Right means both."""
+    weights = torch.zeros(count, len(FACE_UNITS))
+    for name, value in units.items():
+        for suffix in ("", "Left", "Right"):
+            if name + suffix in UNIT_INDEX:
+                weights[:, UNIT_INDEX[name + suffix]] = value
+    return Motion(weights, torch.tensor([head], dtype=torch.float32).repeat(count, 1), 25.0)
+
+
+def frames(renderer, take, **options):
+    return torch.cat(list(renderer.stream(take, **options)))
+
+
+def face_box(renderer):
+    x0, y0, x1, y1 = (int(v) for v in renderer.portrait.face.box)
+    return slice(y0, y1), slice(x0, x1)
+
+
+def psnr(a, b):
+    return float(-10 * torch.log10(((a - b) ** 2).mean().clamp(min=1e-12)))
+
+
+def test_rest_is_the_portrait(renderer):
+    frame = frames(renderer, motion())[0]
+    rows, columns = face_box(renderer)
+    source = renderer.portrait.image
+    assert psnr(frame[rows, columns], source[rows, columns]) >= 45
+    assert (frame - source).abs().max() < 1 / 255
+
+
+def test_rest_of_every_development_portrait(shared):
+    for path in sorted((shared / "portraits").glob("0*.*g")):
+        portrait = Portrait.from_image(load_image(path), neutralise=False)
+        frame = frames(GuideRenderer(portrait), motion())[0]
+        x0, y0, x1, y1 = (int(v) for v in portrait.face.box)
+        assert psnr(frame[y0:y1, x0:x1], portrait.image[y0:y1, x0:x1]) >= 45, path.name
+
+
+def test_outside_the_head_pixels_are_bit_identical(renderer):
+    frame = frames(renderer, motion(head=(12, 6, 5, 0.02, 0, 0), jawOpen=0.5))[0]
+    outside = torch.ones(frame.shape[:2], dtype=torch.bool)
+    outside[renderer.crop.slices] = False
+    assert outside.any()
+    assert torch.equal(frame[outside], renderer.portrait.image[outside])
+
+
+def test_still_background_inside_the_crop_is_bit_identical(renderer):
+    frame = frames(renderer, motion(jawOpen=0.4, eyeBlink=1.0))[0]
+    same = (frame == renderer.portrait.image).all(-1)
+    assert same.float().mean() > 0.6
+
+
+def test_chunks_do_not_matter(renderer):
+    take = motion(5, jawOpen=0.3)
+    take.units *= torch.linspace(0, 1, 5)[:, None]
+    one = frames(renderer, take, chunk=1)
+    all_at_once = frames(renderer, take, chunk=5)
+    assert (one - all_at_once).abs().max() < 2 / 255
+
+
+def test_a_range_of_frames_is_that_range(renderer):
+    take = motion(6, jawOpen=0.3)
+    take.units *= torch.linspace(0, 1, 6)[:, None]
+    whole = frames(renderer, take, chunk=2)
+    part = frames(renderer, take, chunk=2, start=2, stop=4)
+    assert len(whole) == 6
+    assert torch.equal(part, whole[2:4])
+
+
+def test_bytes_are_the_rounded_floats(renderer):
+    take = motion(jawOpen=0.3)
+    exact = frames(renderer, take)[0]
+    rounded = frames(renderer, take, dtype=torch.uint8)[0]
+    assert rounded.dtype == torch.uint8
+    assert (rounded.float() / 255 - exact).abs().max() <= 0.5 / 255 + 1e-5
+
+
+def test_an_open_jaw_opens_the_mouth_and_moves_the_chin_only_downwards(renderer):
+    points = renderer.fitted.landmarks(renderer.fitted.deform(motion(jawOpen=0.6).units, torch.zeros(1, 6)))[0]
+    rest = renderer.fitted.landmarks(renderer.fitted.rest[None])[0]
+    assert points[152, 1] - rest[152, 1] > 0.03 * (rest[152, 1] - rest[10, 1])
+    frame, still = (frames(renderer, motion(jawOpen=v))[0] for v in (0.6, 0.0))
+    x, y = points[14, 0].item(), ((points[13, 1] + points[14, 1]) / 2).item()
+    inside = frame[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2]
+    assert (inside - still[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2]).abs().mean() > 0.02
+
+
+def test_a_closed_eye_shows_no_iris(renderer):
+    iris = renderer.portrait.face.landmarks[468, :2]
+    x, y = int(iris[0]), int(iris[1])
+    spot = slice(y - 1, y + 2), slice(x - 1, x + 2)
+    closed = frames(renderer, motion(eyeBlink=1.0))[0]
+    lid_skin = closed[spot].mean()
+    assert lid_skin > renderer.portrait.image[spot].mean() + 0.05
+
+
+@pytest.mark.parametrize("head", [(15, 0, 0), (-15, 0, 0), (0, 10, 0), (0, -10, 0), (0, 0, 10), (15, 10, -10)])
+def test_a_turned_head_leaves_no_hole_and_no_wild_colour(renderer, head):
+    frame = frames(renderer, motion(head=(*head, 0, 0, 0)))[0]
+    assert torch.isfinite(frame).all()
+    assert frame.min() >= 0
+    assert frame.max() <= 1
+    assert psnr(frame, renderer.portrait.image) > 12
+
+
+def test_the_same_input_gives_the_same_pixels(renderer):
+    take = motion(head=(5, 2, 1, 0, 0, 0), jawOpen=0.4)
+    assert torch.equal(frames(renderer, take), frames(renderer, take))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_equals_cpu(renderer):
+    take = motion(head=(5, 2, 1, 0, 0, 0), jawOpen=0.4, eyeBlink=0.5)
+    other = GuideRenderer(renderer.portrait, "cuda")
+    assert (frames(other, take).cpu() - frames(renderer, take)).abs().mean() < 0.5 / 255
