@@ -14,7 +14,6 @@ from ..speech.features import VISEME_INDEX, VISEMES, SpeechFeatures
 
 ARTICULATORS: dict[str, tuple[str, ...]] = {
     "jaw": ("jawOpen",),
-    "press": ("mouthPressLeft", "mouthPressRight", "mouthRollUpper", "mouthRollLower"),
     "lower lip": ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthShrugLower"),
     "upper lip": ("mouthUpperUpLeft", "mouthUpperUpRight", "mouthShrugUpper"),
     "rounding": ("mouthFunnel", "mouthPucker"),
@@ -24,53 +23,61 @@ ARTICULATORS: dict[str, tuple[str, ...]] = {
 """The face units that move together."""
 
 TARGET_UNITS = (
-    "jawOpen", "mouthPress", "mouthRollUpper", "mouthRollLower", "mouthLowerDown", "mouthShrugLower", "mouthUpperUp",
-    "mouthShrugUpper", "mouthFunnel", "mouthPucker", "mouthStretch", "mouthSmile", "tongueOut",
+    "jawOpen", "mouthLowerDown", "mouthShrugLower", "mouthUpperUp", "mouthShrugUpper", "mouthFunnel", "mouthPucker",
+    "mouthStretch", "mouthSmile", "tongueOut",
 )  # fmt: skip
 TARGETS: dict[str, tuple[float, ...]] = {
-    #      jaw   press rollU rollL lower shrL  upper shrU  funn  puck  stre  smil  tong
-    "sil": (0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
-    "PP": (0.06, 0.35, 0.22, 0.25, 0.00, 0.05, 0.00, 0.05, 0.00, 0.00, 0.00, 0.00, 0.00),
-    "FF": (0.07, 0.00, 0.00, 0.60, 0.00, 0.10, 0.28, 0.00, 0.00, 0.00, 0.05, 0.00, 0.00),
-    "TH": (0.15, 0.00, 0.00, 0.00, 0.20, 0.00, 0.10, 0.00, 0.00, 0.00, 0.06, 0.00, 0.35),
-    "DD": (0.13, 0.00, 0.00, 0.00, 0.20, 0.00, 0.10, 0.00, 0.00, 0.00, 0.08, 0.04, 0.06),
-    "kk": (0.18, 0.00, 0.00, 0.00, 0.16, 0.00, 0.08, 0.00, 0.00, 0.00, 0.06, 0.03, 0.00),
-    "CH": (0.12, 0.00, 0.00, 0.00, 0.25, 0.00, 0.20, 0.05, 0.50, 0.22, 0.00, 0.00, 0.00),
-    "SS": (0.06, 0.00, 0.00, 0.00, 0.22, 0.00, 0.12, 0.00, 0.00, 0.00, 0.22, 0.08, 0.00),
-    "nn": (0.14, 0.00, 0.00, 0.00, 0.16, 0.00, 0.08, 0.00, 0.00, 0.00, 0.05, 0.03, 0.08),
-    "RR": (0.15, 0.00, 0.00, 0.00, 0.12, 0.00, 0.08, 0.00, 0.30, 0.30, 0.00, 0.00, 0.00),
-    "aa": (0.42, 0.00, 0.00, 0.00, 0.16, 0.00, 0.10, 0.00, 0.00, 0.00, 0.04, 0.00, 0.00),
-    "E": (0.28, 0.00, 0.00, 0.00, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.20, 0.08, 0.00),
-    "ih": (0.18, 0.00, 0.00, 0.00, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.24, 0.12, 0.00),
-    "oh": (0.33, 0.00, 0.00, 0.00, 0.04, 0.00, 0.00, 0.00, 0.45, 0.25, 0.00, 0.00, 0.00),
-    "ou": (0.15, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.30, 0.65, 0.00, 0.00, 0.00),
+    #      jaw   lower shrL  upper shrU  funn  puck  stre  smil  tong
+    "sil": (0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
+    "PP": (0.06, 0.00, 0.05, 0.00, 0.05, 0.00, 0.00, 0.00, 0.00, 0.00),
+    "FF": (0.07, 0.00, 0.10, 0.28, 0.00, 0.00, 0.00, 0.05, 0.00, 0.00),
+    "TH": (0.15, 0.20, 0.00, 0.10, 0.00, 0.00, 0.00, 0.06, 0.00, 0.35),
+    "DD": (0.13, 0.20, 0.00, 0.10, 0.00, 0.00, 0.00, 0.08, 0.04, 0.06),
+    "kk": (0.18, 0.16, 0.00, 0.08, 0.00, 0.00, 0.00, 0.06, 0.03, 0.00),
+    "CH": (0.12, 0.25, 0.00, 0.20, 0.05, 0.50, 0.22, 0.00, 0.00, 0.00),
+    "SS": (0.06, 0.22, 0.00, 0.12, 0.00, 0.00, 0.00, 0.22, 0.08, 0.00),
+    "nn": (0.14, 0.16, 0.00, 0.08, 0.00, 0.00, 0.00, 0.05, 0.03, 0.08),
+    "RR": (0.15, 0.12, 0.00, 0.08, 0.00, 0.30, 0.30, 0.00, 0.00, 0.00),
+    "aa": (0.42, 0.16, 0.00, 0.10, 0.00, 0.00, 0.00, 0.04, 0.00, 0.00),
+    "E": (0.28, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.20, 0.08, 0.00),
+    "ih": (0.18, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.24, 0.12, 0.00),
+    "oh": (0.33, 0.04, 0.00, 0.00, 0.00, 0.45, 0.25, 0.00, 0.00, 0.00),
+    "ou": (0.15, 0.00, 0.00, 0.00, 0.00, 0.30, 0.65, 0.00, 0.00, 0.00),
 }
 """Face units of each viseme, spoken loudly and alone; both sides alike. Our own, after the pictures of the Oculus viseme
 reference; the jaw of conversation reaches about 0.3 to 0.4 of ARKit's range."""
 
 DOMINANCE: dict[str, tuple[float, ...]] = {
-    #      jaw  press lower upper round spread tongue
-    "sil": (0.8, 0.5, 0.6, 0.6, 0.4, 0.5, 1.0),
-    "PP": (1.6, 9.0, 6.0, 6.0, 0.3, 0.5, 1.0),
-    "FF": (1.6, 6.0, 6.0, 5.0, 0.6, 0.5, 1.0),
-    "TH": (1.0, 1.0, 1.2, 1.0, 0.4, 0.5, 5.0),
-    "DD": (0.9, 0.5, 0.7, 0.7, 0.25, 0.4, 2.0),
-    "kk": (0.5, 0.5, 0.5, 0.5, 0.2, 0.3, 1.0),
-    "CH": (1.6, 1.0, 1.5, 1.5, 2.5, 1.0, 1.0),
-    "SS": (1.8, 0.5, 1.0, 1.0, 0.3, 0.9, 1.0),
-    "nn": (0.7, 0.5, 0.6, 0.6, 0.25, 0.3, 2.0),
-    "RR": (0.9, 0.7, 0.8, 0.8, 1.6, 0.8, 1.0),
-    "aa": (1.5, 1.0, 1.0, 1.0, 0.7, 0.8, 1.0),
-    "E": (1.2, 1.0, 1.0, 1.0, 0.9, 1.2, 1.0),
-    "ih": (1.0, 1.0, 1.0, 1.0, 0.9, 1.3, 1.0),
-    "oh": (1.4, 1.0, 1.0, 1.0, 2.2, 1.2, 1.0),
-    "ou": (1.1, 1.0, 1.0, 1.0, 2.8, 1.4, 1.0),
+    #      jaw  lower upper round spread tongue
+    "sil": (0.8, 0.6, 0.6, 0.4, 0.5, 1.0),
+    "PP": (1.6, 6.0, 6.0, 0.3, 0.5, 1.0),
+    "FF": (1.6, 6.0, 5.0, 0.6, 0.5, 1.0),
+    "TH": (1.0, 1.2, 1.0, 0.4, 0.5, 5.0),
+    "DD": (0.9, 0.7, 0.7, 0.25, 0.4, 2.0),
+    "kk": (0.5, 0.5, 0.5, 0.2, 0.3, 1.0),
+    "CH": (1.6, 1.5, 1.5, 2.5, 1.0, 1.0),
+    "SS": (1.8, 1.0, 1.0, 0.3, 0.9, 1.0),
+    "nn": (0.7, 0.6, 0.6, 0.25, 0.3, 2.0),
+    "RR": (0.9, 0.8, 0.8, 1.6, 0.8, 1.0),
+    "aa": (1.5, 1.0, 1.0, 0.7, 0.8, 1.0),
+    "E": (1.2, 1.0, 1.0, 0.9, 1.2, 1.0),
+    "ih": (1.0, 1.0, 1.0, 0.9, 1.3, 1.0),
+    "oh": (1.4, 1.0, 1.0, 2.2, 1.2, 1.0),
+    "ou": (1.1, 1.0, 1.0, 2.8, 1.4, 1.0),
 }
 """How strongly each viseme claims each articulator: lips for closures, the tongue for TH, rounding for oh, ou, CH, RR."""
 
+CLOSED_UNITS = {"mouthPressLeft": 0.35, "mouthPressRight": 0.35, "mouthRollUpper": 0.22, "mouthRollLower": 0.25}
+"""Face units of lips that are shut for PP, beside mouthClose."""
+BITTEN_UNITS = {"mouthRollLower": 0.6}
+"""Face units of a lower lip at the upper teeth for FF, beside those of TARGETS."""
+PARTING_UNITS = (
+    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthFunnel", "tongueOut",
+)  # fmt: skip
+"""Face units that part the lips and so give way to a closure."""
+
 FADE: dict[str, tuple[float, float]] = {
     "jaw": (0.050, 0.050),
-    "press": (0.018, 0.018),
     "lower lip": (0.030, 0.030),
     "upper lip": (0.030, 0.030),
     "rounding": (0.080, 0.045),
@@ -119,30 +126,20 @@ def mouth_units(features: SpeechFeatures, gain: float = 1.0) -> Tensor:
         emphasised = emphasised * scale[:, None]
         emphasised[:, index] = kept
     size = gain * _size(features)
-    units = torch.zeros(len(visemes), len(FACE_UNITS))
+    table, claim_table = _TABLE.to(visemes), _CLAIMS.to(visemes)
+    units = visemes.new_zeros(len(visemes), len(FACE_UNITS))
     for part, (articulator, names) in enumerate(ARTICULATORS.items()):
-        claims = _faded(emphasised, fps, *FADE[articulator]) * _CLAIMS[:, part]
+        claims = _faded(emphasised, fps, *FADE[articulator]) * claim_table[:, part]
         shares = claims / claims.sum(1, keepdim=True).clamp(min=1e-6)
         for name in names:
             column = TARGET_UNITS.index(name.removesuffix("Left").removesuffix("Right"))
-            units[:, UNIT_INDEX[name]] = shares @ _TABLE[:, column] * size
+            units[:, UNIT_INDEX[name]] = shares @ table[:, column] * size
     # Lips that must meet do so however softly one speaks.
-    press = torch.tensor([TARGETS["PP"][TARGET_UNITS.index("mouthPress")]])
-    for side in ("Left", "Right"):
-        index = UNIT_INDEX[f"mouthPress{side}"]
-        units[:, index] = torch.maximum(units[:, index], closed * press * min(gain, 1.0))
-    roll = UNIT_INDEX["mouthRollLower"]
-    units[:, roll] = torch.maximum(
-        units[:, roll], bitten * TARGETS["FF"][TARGET_UNITS.index("mouthRollLower")] * min(gain, 1.0)
-    )
-    for name in (
-        "mouthLowerDownLeft",
-        "mouthLowerDownRight",
-        "mouthUpperUpLeft",
-        "mouthUpperUpRight",
-        "mouthFunnel",
-        "tongueOut",
-    ):
+    for strength, weights in ((closed, CLOSED_UNITS), (bitten, BITTEN_UNITS)):
+        for name, weight in weights.items():
+            index = UNIT_INDEX[name]
+            units[:, index] = torch.maximum(units[:, index], strength * weight * min(gain, 1.0))
+    for name in PARTING_UNITS:
         units[:, UNIT_INDEX[name]] *= 1 - closed
     units[:, UNIT_INDEX["mouthClose"]] = units[:, UNIT_INDEX["jawOpen"]] * closed
     return (units * _activity(visemes, fps)[:, None]).clamp(0, 1)
@@ -169,7 +166,7 @@ def _step(x: Tensor, low: float, high: float) -> Tensor:
 def _faded(track: Tensor, fps: float, before: float, after: float) -> Tensor:
     """[T, C] convolved with a two-sided exponential that sums to 1; the ends are held."""
     reach = max(1, round(4 * max(before, after) * fps))
-    offset = torch.arange(-reach, reach + 1) / fps
+    offset = torch.arange(-reach, reach + 1, device=track.device) / fps
     # A sound at offset > 0 lies ahead: it is felt early, by `before`.
     kernel = torch.exp(-offset.clamp(min=0) / before + offset.clamp(max=0) / after)
     padded = pad(track.T[:, None], (reach, reach), mode="replicate")

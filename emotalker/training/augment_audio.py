@@ -23,6 +23,7 @@ class Chances:
 
     noise: float = 0.6
     music: float = 0.2
+    switching: float = 0.25
     reverb: float = 0.35
     clip: float = 0.08
     narrow: float = 0.2
@@ -112,7 +113,15 @@ class Augmenter:
         # Squaring draws most pieces towards the quiet end.
         ratio = low + (high - low) * self._rand(count).sqrt()
         gain = 10 ** (-ratio / 20) * (self._rand(count) < chance)
-        return pieces * gain[:, None]
+        return pieces * gain[:, None] * self._switching(count, length)
+
+    def _switching(self, count: int, length: int) -> Tensor:
+        """[count, length] 1, or for some crops 1 and 0 by turns: noise that starts and stops is still no speech."""
+        turns = (self._rand(count, 1, 12) < 0.5).float()
+        edges = torch.cat([self._rand(count, 11).sort(1).values, torch.ones(count, 1, device=self.device)], 1)
+        time = torch.linspace(0, 1, length, device=self.device)
+        on = turns[:, 0].gather(1, torch.searchsorted(edges, time.expand(count, -1).contiguous()).clamp(max=11))
+        return torch.where(self._rand(count, 1) < self.chances.switching, on, torch.ones_like(on))
 
     def _reverb(self, sound: Tensor) -> Tensor:
         """Convolution with decaying noise: rooms of 0.1 to 0.7 s reverberation time."""

@@ -1,6 +1,7 @@
 """Train the speech encoder: python -m emotalker.training.train_speech --data CACHE --texts goemotions_train.tsv.gz
 
-Makes the corpus first (once), then trains for so many minutes; run again with more minutes, it goes on where it stopped.
+Makes and aligns the corpus first (once), then trains for so many minutes; run again with more minutes, it goes on where
+it stopped.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from ..speech.features import VISEMES
 from ..speech.phones import ARPABET, UNVOICED_PHONES, sample_segments, viseme_segments
 from ..weights import FOLDER
 from .augment_audio import Augmenter
-from .speech_corpus import Corpus, build_corpus, load_corpus
+from .speech_corpus import Corpus, align_corpus, build_corpus, load_corpus
 
 LABEL_RATE = 200
 CROP_SECONDS = 3.2
@@ -30,7 +31,7 @@ BATCH = 8
 PEAK_RATE, LAST_RATE = 2e-3, 2e-5
 EMA = 0.998
 SPEED = (0.8, 1.25)
-QUIET_CROPS = 0.05
+QUIET_CROPS = 0.07
 """Part of the crops that hold background alone, so that noise and music move no mouth."""
 CLASS_BALANCE = 0.3
 """Exponent on the inverse frequency of a viseme in its loss weight."""
@@ -55,14 +56,15 @@ class Crops:
     def __init__(self, corpus: Corpus, seed: int, device: torch.device) -> None:
         self.corpus, self.device = corpus, device
         self.draw = np.random.default_rng(seed)
-        self.labels = [_labels(*item) for item in zip(corpus.ends, corpus.phones, strict=True)]
+        opinions = zip(corpus.ends, corpus.phones, corpus.aligned, strict=True)
+        self.labels = [_labels(ends, phones, aligned or (ends, phones)) for ends, phones, aligned in opinions]
         self.weights = np.array([len(sound) for sound in corpus.audio], dtype=np.float64)
         self.weights /= self.weights.sum()
         self.voiced = torch.tensor([name not in UNVOICED_PHONES for name in ARPABET], device=device).float()
 
     def frequencies(self) -> np.ndarray:
         """Part of the time that each viseme takes, [15]."""
-        counts = sum(np.bincount(labels[0], minlength=len(VISEMES)) for labels in self.labels)
+        counts = sum(np.bincount(labels[0, 0], minlength=len(VISEMES)) for labels in self.labels)
         return counts / counts.sum()
 
     def batch(self, size: int = BATCH, plain: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -70,7 +72,7 @@ class Crops:
         length = int(CROP_SECONDS * RATE)
         frames = int(CROP_SECONDS * FRAME_RATE)
         sounds = np.zeros((size, length), dtype=np.float32)
-        visemes = np.zeros((size, len(BOUNDARY), frames), dtype=np.int64)
+        visemes = np.zeros((size, 2 * len(BOUNDARY), frames), dtype=np.int64)
         phones = np.zeros_like(visemes)
         for i, at in enumerate(self.draw.choice(len(self.weights), size, p=self.weights)):
             if not plain and self.draw.random() < QUIET_CROPS:
@@ -92,21 +94,24 @@ class Crops:
             times = start / RATE + np.arange(frames) / FRAME_RATE * speed
             for k, offset in enumerate(BOUNDARY):
                 index = ((times + offset) * LABEL_RATE).astype(np.int64)
-                inside = (index >= 0) & (index < self.labels[at].shape[1])
-                visemes[i, k] = np.where(inside, self.labels[at][0][index.clip(0, self.labels[at].shape[1] - 1)], 0)
-                phones[i, k] = np.where(inside, self.labels[at][1][index.clip(0, self.labels[at].shape[1] - 1)], 0)
+                inside = (index >= 0) & (index < self.labels[at].shape[2])
+                found = np.where(inside, self.labels[at][:, :, index.clip(0, self.labels[at].shape[2] - 1)], 0)
+                visemes[i, 2 * k : 2 * k + 2], phones[i, 2 * k : 2 * k + 2] = found[:, 0], found[:, 1]
         viseme_target = _shares(visemes, len(VISEMES)).to(self.device)
         phone_target = _shares(phones, len(ARPABET)).to(self.device)
         return torch.from_numpy(sounds).to(self.device), viseme_target, phone_target, phone_target @ self.voiced
 
 
-def _labels(ends: np.ndarray, phones: np.ndarray) -> np.ndarray:
-    """[2, T] viseme and phone index at LABEL_RATE."""
-    starts = np.concatenate([[0.0], ends[:-1]])
+def _labels(ends: np.ndarray, phones: np.ndarray, aligned: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """[2, 2, T] at LABEL_RATE: by the synthesiser, by the alignment; viseme and phone index."""
     times = (np.arange(int(ends[-1] * LABEL_RATE)) + 0.5) / LABEL_RATE
-    segments = list(zip(starts, ends, (ARPABET[p] for p in phones), strict=True))
-    at = np.searchsorted(ends, times, side="right").clip(max=len(phones) - 1)
-    return np.stack([sample_segments(viseme_segments(segments), times), phones[at]]).astype(np.uint8)
+    opinions = []
+    for stops, names in ((ends, phones), aligned):
+        starts = np.concatenate([[0.0], stops[:-1]])
+        segments = list(zip(starts, stops, (ARPABET[p] for p in names), strict=True))
+        at = np.searchsorted(stops, times, side="right").clip(max=len(names) - 1)
+        opinions.append([sample_segments(viseme_segments(segments), times), names[at]])
+    return np.array(opinions).astype(np.uint8)
 
 
 def _shares(labels: np.ndarray, classes: int) -> Tensor:
@@ -252,8 +257,9 @@ class Run:
             "purpose": "Speech encoder: log-mel spectrogram at 16 kHz to 15 visemes and voicing at 50 Hz.",
             "parameters": sum(value.numel() for name, value in tensors.items() if value.is_floating_point()),
             "data": f"{hours:.1f} hours of synthetic speech with exact phone timings: comments of GoEmotions (Demszky et al. "
-            "2020, CC BY 4.0) spoken by flite (slt, rms, awb, kal16), festival (kal, ked, slt-hts) and espeak-ng (22 languages and "
-            "accents, 30 voice variants), augmented. No recording of a person.",
+            "2020, CC BY 4.0) spoken by flite (slt, rms, awb, kal16), festival (kal, ked, slt-hts) and espeak-ng (22 languages "
+            "and accents, 30 voice variants), augmented; the labels of flite and festival are the mean of their own and "
+            "pocketsphinx's forced alignment. No recording of a person.",
             "command": "python -m emotalker.training.train_speech --data FOLDER --texts goemotions_train.tsv.gz "
             f"--hours {self.options.hours:g} --minutes {self.options.minutes:g} --seed {self.options.seed}",
             "seed": self.options.seed,
@@ -269,7 +275,7 @@ class Run:
 
 def _part(corpus: Corpus, wanted: Callable[[int], bool]) -> Corpus:
     chosen = [i for i in range(len(corpus.audio)) if wanted(i)]
-    return Corpus(*([part[i] for i in chosen] for part in (corpus.audio, corpus.ends, corpus.phones)))
+    return Corpus(*([part[i] for i in chosen] for part in (corpus.audio, corpus.ends, corpus.phones, corpus.aligned)))
 
 
 def _commit() -> str:
@@ -298,6 +304,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     torch.set_num_threads(options.threads)
     build_corpus(options.data, options.texts, options.hours, options.seed)
+    align_corpus(options.data, options.texts, options.seed)
     corpus = load_corpus(options.data)
     run = Run(options, corpus)
     print(f"{corpus.hours:.1f} hours of speech, step {run.step}, {run.minutes:.1f} minutes done", flush=True)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+from scipy.io import wavfile
+
+from emotalker.errors import UserError
+from emotalker.speech.analyse import CHUNK, analyse_speech
+from emotalker.speech.features import VISEME_INDEX, VISEMES, frame_count
+
+SIL, PP = VISEME_INDEX["sil"], VISEME_INDEX["PP"]
+
+
+def read(path):
+    rate, samples = wavfile.read(path)
+    return torch.from_numpy(np.ascontiguousarray(samples.T)), rate
+
+
+def clip(shared):
+    return read(shared / "speech" / "librivox_sense_01_0870.wav")
+
+
+@pytest.mark.parametrize("fps", [24, 25, 29.97, 60])
+def test_features_cover_the_sound(shared, fps):
+    sound, rate = clip(shared)
+    found = analyse_speech(sound, rate, fps)
+    frames = frame_count(len(sound) / rate, fps)
+    assert found.visemes.shape == (frames, len(VISEMES)) and found.frames == frames
+    assert found.voicing.shape == found.loudness.shape == (frames,) and found.embedding.shape[0] == frames
+    assert torch.allclose(found.visemes.sum(1), torch.ones(frames), atol=1e-4)
+    for track in (found.visemes, found.voicing, found.loudness):
+        assert track.min() >= 0 and track.max() <= 1 + 1e-5
+    assert found.phones is None
+
+
+def test_all_frame_rates_hear_the_same(shared):
+    sound, rate = clip(shared)
+    slow, fast = analyse_speech(sound, rate, 25), analyse_speech(sound, rate, 50)
+    pairs = fast.visemes[: 2 * (fast.frames // 2)].unflatten(0, (-1, 2)).mean(1)
+    assert (slow.visemes[: len(pairs)] - pairs).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "name", ["speech_8khz_mono", "speech_clipped_dc_offset", "speech_nan_float32", "speech_with_music_5db"]
+)
+def test_spoilt_speech_is_heard_much_like_the_clean(shared, name):
+    clean = analyse_speech(*clip(shared), fps=50)
+    spoilt = analyse_speech(*read(shared / "speech" / "bad" / f"{name}.wav"), fps=50)
+    assert spoilt.frames == clean.frames
+    same = (clean.visemes.argmax(1) == spoilt.visemes.argmax(1)).float().mean()
+    assert same > 0.6
+
+
+def test_both_channels_of_a_48_khz_file_are_heard(shared):
+    sound, rate = read(shared / "speech" / "bad" / "speech_48khz_stereo_two_voices.wav")
+    found = analyse_speech(sound, rate)
+    late = found.visemes[int(3.2 * 25) : int(4.8 * 25)]
+    assert rate == 48000 and (late[:, SIL] < 0.5).float().mean() > 0.7
+
+
+@pytest.mark.parametrize("name", ["silence_3s", "white_noise_3s"])
+def test_what_is_no_speech_moves_nothing(shared, name):
+    found = analyse_speech(*read(shared / "speech" / "bad" / f"{name}.wav"))
+    assert found.visemes[:, SIL].min() > 0.9
+    assert found.loudness.max() < 0.1
+
+
+def test_a_sound_of_a_twentieth_second_gives_its_frames(shared):
+    found = analyse_speech(*read(shared / "speech" / "bad" / "short_0.05s.wav"))
+    assert found.frames == 2 and found.visemes.isfinite().all()
+    assert analyse_speech(torch.tensor([0.1]), 16000).frames == 1
+
+
+def test_gain_does_not_change_what_is_heard(shared):
+    sound, rate = clip(shared)
+    loud, soft = analyse_speech(sound, rate), analyse_speech(sound.float() / 32768 / 20, rate)
+    assert (loud.visemes.argmax(1) == soft.visemes.argmax(1)).float().mean() > 0.9
+    assert (loud.loudness - soft.loudness).abs().mean() < 0.1
+
+
+def test_long_sounds_are_read_in_pieces_without_a_seam(shared):
+    sound, rate = clip(shared)
+    delay = CHUNK * rate - len(sound) // 2
+    long = torch.cat([torch.zeros(delay, dtype=sound.dtype), sound])
+    pieces = analyse_speech(long, rate, 50).visemes[round(delay / rate * 50) :]
+    whole = analyse_speech(sound, rate, 50).visemes
+    assert (pieces.argmax(1)[: len(whole)] == whole.argmax(1)[: len(pieces)]).float().mean() > 0.85
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), 1000])
+def test_a_senseless_frame_rate_is_named(fps):
+    with pytest.raises(UserError, match="frame rate"):
+        analyse_speech(torch.zeros(16000), 16000, fps)
+
+
+def test_lips_shut_where_the_reader_says_m(shared):
+    sound, rate = read(shared / "speech" / "librivox_sense_01_0930.wav")
+    visemes = analyse_speech(sound, rate, 50).visemes
+    # "made" and "himself": the middles of their m by a forced alignment.
+    for second in (1.37, 2.37):
+        assert visemes[int((second - 0.04) * 50) : int((second + 0.06) * 50), PP].max() > 0.5
