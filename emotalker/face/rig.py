@@ -25,7 +25,7 @@ LID_EDGE_RINGS = 4
 """How many rings from the edge outward can form the visible edge of an opening; the lip or lid turns over them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rig:
     """The neutral head and everything that is the same for every portrait.
 

@@ -5,15 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from ..face.arkit import UNIT_INDEX
-from ..face.contact import opposite_weights
+from ..face.contact import LID_FADE, LIP_FADE, opposite_weights
 from ..face.rig import GROUPS
 from .makehuman import read_target
 from .rig_parts import EYE_HELPER
-
-LIP_FADE = (1.0, 1.0, 0.92, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05)
-"""Share of a correction at the lips' seam that the n-th ring away from it takes along."""
-LID_FADE = (1.0, 1.0, 0.97, 0.9, 0.8, 0.68, 0.52, 0.35, 0.2, 0.08, 0.0)
-"""The same for the lid margin; the crease is about ring 7."""
 
 
 def dense_units(
