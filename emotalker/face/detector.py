@@ -23,7 +23,7 @@ SCORE = {"short": 0.5, "full": 0.6}
 # about 10 to 60 of its pixels. The first level is MediaPipe's own: the box of a face it finds is taken as it is.
 NEAR = (("short", 128, 0), ("short", 192, 0), ("short", 256, 0), ("short", 64, 0), ("full", 192, 0), ("full", 384, 0))
 FAR = (("full", 768, 0),)
-TURNED = tuple((*level, turn) for turn in (90, -90, 180) for level in (("short", 128), ("full", 192), ("full", 384)))
+TURNED = tuple(tuple((*level, turn) for level in (("short", 128), ("full", 192), ("full", 384))) for turn in (90, -90, 180))
 FARTHEST = (("full", 1536, 0),)
 LARGE_FACE = 1 / 6  # a picture with a face that fills more of its long side is not searched for those that need FAR
 
@@ -54,8 +54,8 @@ class FaceDetector:
             picture: one picture [1, 3, H, W] in 0..1, on the detector's device.
 
         Yields:
-            Detections of all sizes, best first, overlapping ones merged, in pixels of the picture: upright ones (nearly
-            always enough), then in the picture turned to its sides and upside down, then very small ones.
+            Detections in pixels of the picture: upright ones (nearly always enough), then those in the picture turned to its
+            sides and upside down, then very small ones in a large picture.
         """
         near = self.detect(picture, NEAR)
         long = max(picture.size)
@@ -63,7 +63,8 @@ class FaceDetector:
             yield near
         else:
             yield join([near, self.detect(picture, FAR)])
-        yield self.detect(picture, TURNED)
+        for levels in TURNED:  # apart, as one turn's false alarm may lie on another's face
+            yield self.detect(picture, levels)
         if long > FAR[0][1]:
             yield self.detect(picture, FARTHEST)
 

@@ -37,7 +37,7 @@ EYE_CONTOUR = 16  # first points of an eye: its contour, whose mean depth the ir
 
 
 class LandmarkNetwork:
-    """Landmarks and presence of faces in regions of pictures."""
+    """Landmarks of faces in regions of pictures, and whether they are faces."""
 
     def __init__(self, device: str | torch.device = "cpu"):
         """Load the network. Raises UserError when its file is missing."""
@@ -52,14 +52,15 @@ class LandmarkNetwork:
             centre, size, angle: [N, 2] px, [N] px, [N] radians (clockwise as seen): the regions.
 
         Returns:
-            landmarks [N, 478, 3] in pixels of the pictures (x right, y down, z smaller = nearer), presence [N] in 0..1.
+            landmarks [N, 478, 3] in pixels of the pictures (x right, y down, z smaller = nearer), and [N] the log odds that
+            the regions hold faces.
         """
         matrices = square_matrices(centre, size, angle, SIZE)
         outputs = self.network(pictures.sample(matrices, SIZE, SIZE))
         points = assemble(outputs)
         xy = points[..., :2] @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
         z = points[..., 2:] * (size / SIZE)[:, None, None]
-        return torch.cat([xy, z], -1), outputs["presence"].reshape(-1).sigmoid()
+        return torch.cat([xy, z], -1), outputs["presence"].reshape(-1)
 
 
 def assemble(outputs: dict[str, Tensor]) -> Tensor:
