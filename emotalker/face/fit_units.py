@@ -24,6 +24,8 @@ JAW_SIZE = (0.6, 1.6)
 """How much smaller or larger than the average adult's a feature may be taken to be, after camera and scale."""
 LEAST_CLOSING = 0.3
 """A blink still to come of less than this share says nothing about the size of a whole blink (the eyes are nearly shut)."""
+MOST_CORRECTION = 2.0
+"""The source's expression must move the lips by this many times a gap left in the neutral face to be corrected by it."""
 ROUNDS = 8
 
 
@@ -118,14 +120,16 @@ def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Ed
         expression[openers] *= gap / explained
     elif explained < 0.7 * gap:
         expression[jaw] = min(1.0, float(expression[jaw]) + (0.85 * gap - explained) / max(full, 1e-3))
-    share = expression[openers] * each
-    if float((share * expression[openers]).sum()) < 1e-6:
+    # What is left is shared out over all that moves the lips in this face, as far as it moves them.
+    reach = units[:, lips.ring].norm(dim=-1).mean(1) * expression
+    missing = lips.across(rest - torch.tensordot(expression, units, 1))
+    if float(reach.sum()) < MOST_CORRECTION * float(missing.norm(dim=-1).mean()):
         return expression
-    share = share / (share * expression[openers]).sum()
+    share = reach / (reach * expression).sum()
     for _ in range(ROUNDS):
         missing = lips.across(rest - torch.tensordot(expression, units, 1)) / 2
-        for j, amount in zip(openers, share, strict=True):
-            lips.spread(units[j], -missing * amount)
+        for j in torch.nonzero(reach).flatten().tolist():
+            lips.spread(units[j], -missing * share[j])
     return expression
 
 

@@ -11,11 +11,12 @@ from .contact import Edge
 
 @dataclass(frozen=True, eq=False)
 class FittedRig:
-    """A face's rest shape and what moves it, in picture space: x right, y down, z smaller = nearer, all pixels (weak perspective).
+    """A face's rest shape and what moves it, in pixels of the picture: x right, y down, z smaller = nearer (weak perspective).
 
     Attributes:
         rest: [V,3] the face as it is in the picture, its own expression and pose included.
-        units: [52,V,3] displacement at weight 1, fitted to this face: eyeBlink closes its eyes, mouthClose under jawOpen its lips.
+        units: [52,V,3] displacement at weight 1, fitted to this face: eyeBlink closes its eyes, mouthClose its
+            lips under jawOpen.
         expression: [52] weights that the face already has in the picture.
         head_weight: [V] share in a turn of the head, 0 at the collar.
         pivot: [3] point about which the head turns.

@@ -29,6 +29,7 @@ class Chances:
     narrow: float = 0.2
     high_pass: float = 0.15
     equaliser: float = 0.8
+    contrast: float = 0.6
     masks: float = 0.7
 
 
@@ -103,7 +104,7 @@ class Augmenter:
         sound = sound * 10 ** (self._between(-45.0, -8.0, count)[:, None] / 20)
         power = power_spectrum(sound) * self._band(count)
         filters = self.filters[torch.randint(len(self.filters), (count,), generator=self.generator, device=self.device)]
-        return self._masks(torch.log(power @ filters + FLOOR) + self._equaliser(count))
+        return self._masks(self._contrast(torch.log(power @ filters + FLOOR)) + self._equaliser(count))
 
     def _background(self, bank: Tensor, chance: float, low: float, high: float, count: int, length: int) -> Tensor:
         """[count, length] pieces of a bank at speech-to-background ratios between low and high decibels, some silent."""
@@ -152,6 +153,12 @@ class Augmenter:
         waves = torch.stack([torch.cos(k * mel) for k in range(1, 6)])
         weights = torch.randn((count, 5), generator=self.generator, device=self.device) * 0.7
         return ((weights * (self._rand(count, 1) < self.chances.equaliser)) @ waves)[:, None]
+
+    def _contrast(self, logmel: Tensor) -> Tensor:
+        """Spectra that vary more or less over time: synthetic voices are flatter than people."""
+        gain = torch.where(self._rand(len(logmel)) < self.chances.contrast, self._between(0.85, 1.35, len(logmel)), 1.0)
+        mean = logmel.mean(1, keepdim=True)
+        return mean + gain[:, None, None] * (logmel - mean)
 
     def _masks(self, logmel: Tensor) -> Tensor:
         """SpecAugment (Park et al. 2019): two bands and two short times go to the crop's mean."""

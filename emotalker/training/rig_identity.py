@@ -23,7 +23,8 @@ SKIP = ("head-trans", "neck-trans", "head-age", "measure-neck", "head-back-scale
 DETAIL_STRENGTH = 0.5
 """Standard deviation assumed for a detail target's slider, whose range is -1 to 1."""
 MACROS = (
-    ("african", 0.7), ("asian", 0.7), ("caucasian", 0.7), ("sex", 0.5), ("old", 0.5), ("child", 0.35), ("weight", 0.5), ("muscle", 0.4),
+    ("african", 0.7), ("asian", 0.7), ("caucasian", 0.7), ("sex", 0.5),
+    ("old", 0.5), ("child", 0.35), ("weight", 0.5), ("muscle", 0.4),
 )  # fmt: skip
 """Macro sliders with their assumed standard deviation; a child's proportions serve cartoon figures as well."""
 

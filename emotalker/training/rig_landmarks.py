@@ -139,7 +139,7 @@ def mirrored_mean(points: np.ndarray) -> np.ndarray:
 
 
 def on_ring(vertices: np.ndarray, half: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points [n,3], first and last being corners, set onto the polyline `half` (vertex indices) by their share of the way across.
+    """Points [n,3] from corner to corner, set onto the polyline `half` (vertex indices) by their share of the way across.
 
     Returns:
         (vertex indices [n,3], weights [n,3]); the third is a repetition with weight 0.

@@ -42,7 +42,7 @@ def mirror(vertices: np.ndarray, indices: list[int], body: int = BODY_VERTICES) 
 
 
 def lip_rings(topology: Topology, vertices: np.ndarray) -> tuple[list[list[int]], list[list[int]], int]:
-    """(rings outward, rings inward, right corner position); ring 0 heads the outward list, the subject's right corner each ring."""
+    """(rings outward with ring 0 first, rings inward, position of the left corner); each starts at the subject's right corner."""
     ring = topology.loop(LIP_START, LIP_NEXT)
     corner = int(np.argmin(vertices[ring, 0]))
     ring = from_left_corner(ring, vertices, corner, ring.index(LIP_START))

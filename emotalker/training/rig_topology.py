@@ -1,6 +1,7 @@
 """What the head's quad mesh says about itself: neighbours, edge loops, rings around an opening, what lies inside a ring."""
 
 from collections import defaultdict, deque
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Topology:
     def next_ring(self, ring: list[int], start: int) -> list[int] | None:
         """The ring on the side of `start` (a neighbour of ring[0]), index by index; None where the grid ends."""
         result = [start]
-        for before, here in zip(ring, ring[1:], strict=False):
+        for before, here in pairwise(ring):
             common = [f for f in self._faces_of(before, here) if result[-1] in self.faces[f]]
             if len(common) != 1:
                 return None
@@ -73,7 +74,7 @@ class Topology:
     def enclosed(self, ring: list[int], inside: int) -> set[int]:
         """Faces on the side of vertex `inside` of a closed ring: a flood that does not cross the ring's edges."""
         fence = {(min(a, b), max(a, b)) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)}
-        first = [f for f in self._faces_of(ring[0], inside)]
+        first = self._faces_of(ring[0], inside)
         seen, queue = set(first), deque(first)
         while queue:
             face = self.faces[queue.popleft()].tolist()

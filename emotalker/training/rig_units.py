@@ -74,7 +74,7 @@ def close_mouth(units: np.ndarray, vertices: np.ndarray, out: np.ndarray, inside
 
 
 def close_eyes(units: np.ndarray, vertices: np.ndarray, side: str, out: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
-    """Make eyeBlink at weight 1 bring the upper margin exactly onto the lower (in place). Returns the largest gap (before, after)."""
+    """Make eyeBlink at weight 1 bring the upper margin onto the lower (in place). Returns the largest gap (before, after)."""
     blink = units[UNIT_INDEX[f"eyeBlink{side.capitalize()}"]]
     count = out.shape[1]
     far = count // 2

@@ -33,10 +33,10 @@ EMA = 0.998
 SPEED = (0.8, 1.25)
 QUIET_CROPS = 0.07
 """Part of the crops that hold background alone, so that noise and music move no mouth."""
-CLASS_BALANCE = 0.3
-"""Exponent on the inverse frequency of a viseme in its loss weight."""
-CLOSURE_WEIGHT = 1.3
-"""Extra loss weight of PP and FF, whose absence is seen most."""
+CLOSURE_WEIGHT = 1.25
+"""Loss weight of PP and FF, whose absence is seen most."""
+RUSH = 0.2
+"""Part by which the speed of a crop swings around its mean: synthesisers speak too evenly."""
 PHONE_LOSS, VOICING_LOSS = 0.5, 0.3
 HELD_OUT = 50
 """Every so many utterances one is kept for validation."""
@@ -62,11 +62,6 @@ class Crops:
         self.weights /= self.weights.sum()
         self.voiced = torch.tensor([name not in UNVOICED_PHONES for name in ARPABET], device=device).float()
 
-    def frequencies(self) -> np.ndarray:
-        """Part of the time that each viseme takes, [15]."""
-        counts = sum(np.bincount(labels[0, 0], minlength=len(VISEMES)) for labels in self.labels)
-        return counts / counts.sum()
-
     def batch(self, size: int = BATCH, plain: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Crops [size, N]; viseme targets [size, S, 15]; phone targets [size, S, 40]; voicing targets [size, S]."""
         length = int(CROP_SECONDS * RATE)
@@ -77,21 +72,21 @@ class Crops:
         for i, at in enumerate(self.draw.choice(len(self.weights), size, p=self.weights)):
             if not plain and self.draw.random() < QUIET_CROPS:
                 continue
-            speed = 1.0 if plain or self.draw.random() < 0.3 else math.exp(self.draw.uniform(*np.log(SPEED)))
+            steps = self._steps(length, plain)
             sound = self.corpus.audio[at]
-            need = int(length * speed)
+            need = int(steps[-1]) + 1
             # A start before the sound or an end after it makes a pause.
             margin = RATE // 4
-            low, high = -margin, max(len(sound) - need, 0) + margin
-            start = (
-                int(self.draw.integers(low, high)) if len(sound) > need else int(self.draw.integers(len(sound) - need - 1, 1))
-            )
+            if len(sound) > need:
+                start = int(self.draw.integers(-margin, len(sound) - need + margin))
+            else:
+                start = int(self.draw.integers(len(sound) - need - 1, 1))
             first, last = max(start, 0), min(start + need, len(sound))
             if last - first < RATE // 4:
                 continue
-            places = start + np.arange(length) * speed
+            places = start + steps
             sounds[i] = np.interp(places, np.arange(first, last), sound[first:last], left=0, right=0) / 32768
-            times = start / RATE + np.arange(frames) / FRAME_RATE * speed
+            times = places[:: int(RATE / FRAME_RATE)] / RATE
             for k, offset in enumerate(BOUNDARY):
                 index = ((times + offset) * LABEL_RATE).astype(np.int64)
                 inside = (index >= 0) & (index < self.labels[at].shape[2])
@@ -100,6 +95,15 @@ class Crops:
         viseme_target = _shares(visemes, len(VISEMES)).to(self.device)
         phone_target = _shares(phones, len(ARPABET)).to(self.device)
         return torch.from_numpy(sounds).to(self.device), viseme_target, phone_target, phone_target @ self.voiced
+
+    def _steps(self, length: int, plain: bool) -> np.ndarray:
+        """[length] where in the sound each sample is read, from 0: speed and pitch, swinging a little."""
+        if plain:
+            return np.arange(length, dtype=np.float64)
+        speed = 1.0 if self.draw.random() < 0.3 else math.exp(self.draw.uniform(*np.log(SPEED)))
+        swing = self.draw.uniform(-RUSH, RUSH, 9) * self.draw.random()
+        rates = speed * np.exp(np.interp(np.arange(length), np.linspace(0, length, 9), swing))
+        return np.cumsum(rates) - rates[0]
 
 
 def _labels(ends: np.ndarray, phones: np.ndarray, aligned: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -138,8 +142,8 @@ class Run:
         self.augment = Augmenter(options.seed, self.device)
         self.model = SpeechEncoder(width=options.width).to(self.device)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=PEAK_RATE, weight_decay=0.02, betas=(0.9, 0.98))
-        balance = torch.from_numpy((1 / (self.crops.frequencies() * len(VISEMES))) ** CLASS_BALANCE).float()
-        balance[[VISEMES.index("PP"), VISEMES.index("FF")]] *= CLOSURE_WEIGHT
+        balance = torch.ones(len(VISEMES))
+        balance[[VISEMES.index("PP"), VISEMES.index("FF")]] = CLOSURE_WEIGHT
         self.balance = balance.to(self.device)
         self.step, self.minutes = 0, 0.0
         if self.state_path.is_file():
