@@ -38,7 +38,8 @@ class Opening:
         return (dx * ax + dy * ay) / self.length[:, None, None], dy * ax - dx * ay
 
     def at(self, curve: Tensor, s: Tensor) -> Tensor:
-        """Value of a curve [n,SAMPLES] at s [n,h,w]; the end values hold outside 0..1."""
+        """Value of a curve [n or 1,SAMPLES] at s [n,h,w]; the end values hold outside 0..1."""
+        curve = curve.expand(len(s), -1)
         place = (s.clamp(0, 1) * (SAMPLES - 1)).flatten(1)
         left = place.floor().clamp(max=SAMPLES - 2)
         fraction = place - left

@@ -28,6 +28,12 @@ _FLOW_SIZE = 224
 _GAZE_RANGE = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 30.0}
 # Crop around the head in head widths: room for the apron to fade out.
 _CROP_MARGIN = 0.64
+_MOUTH_UNITS = slice(UNIT_INDEX["jawForward"], UNIT_INDEX["mouthUpperUpRight"] + 1)
+# The landmarks on the outline of the face, in order (MediaPipe's FACEMESH_FACE_OVAL).
+_FACE_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
 # Landmarks from the cheeks over the jaw to the chin, and under the nose: where lips part and the jaw passes over the neck.
 _LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
 # Pixels that read the picture closer than this to themselves do not move, pixels.
@@ -64,14 +70,18 @@ class GuideRenderer:
         self.source = portrait.image.to(self.device)
         rows, columns = self.crop.slices
         picture = self.source[rows, columns]
-        self.surface = Surface(self.rest, skin, self.size, bounds.shifted(-self.crop.x0, -self.crop.y0))
+        local_bounds = bounds.shifted(-self.crop.x0, -self.crop.y0)
+        landmarks = portrait.face.landmarks[:, :2].to(self.device) - self.offset[:2]
+        oval = landmarks[list(_FACE_OVAL)]
+        middle = float(fitted.pivot[2])
+        openings = torch.cat([rig.lip_ring(0), rig.lid_ring("Right", 0), rig.lid_ring("Left", 0)])
+        self.surface = Surface(self.rest, skin, oval, openings, fitted.head_weight, middle, local_bounds)
         matte = portrait.matte.to(self.device)[rows, columns]
         self.layer, self.plate = split_layers(picture, matte, 0.04 * float(extent))
         planes = self.picture = picture.permute(2, 0, 1).contiguous()
-        irises = portrait.face.landmarks[:, :2].to(self.device) - self.offset[:2]
         self.eyes = {
-            "Right": Eye(planes, self.surface, *rig.lid_halves("Right"), irises[468:473]),
-            "Left": Eye(planes, self.surface, *rig.lid_halves("Left"), irises[473:478]),
+            "Right": Eye(planes, self.surface, *rig.lid_halves("Right"), landmarks[468:473]),
+            "Left": Eye(planes, self.surface, *rig.lid_halves("Left"), landmarks[473:478]),
         }
         whites = [eye.white for eye in self.eyes.values()]
         self.mouth = Mouth(planes, rig, self.surface, whites, self._skin_colour(planes))
@@ -148,7 +158,11 @@ class GuideRenderer:
         """
         vertices = self.fitted.deform(deltas, head) - self.offset
         opened, slide = self.mouth.open(vertices)
-        positions, displacement = self.surface.place(vertices, slide)
+
+        def turn(points: Tensor, share: Tensor) -> Tensor:
+            return self.fitted.turn(points + self.offset, share, head) - self.offset
+
+        positions, displacement = self.surface.place(vertices, slide, turn)
         flow = rasterise(
             positions * self.flow_scale, self.surface.triangles, displacement, self.flow_size, cull=self.surface.cull
         )
@@ -158,13 +172,13 @@ class GuideRenderer:
 
         x, y = Box(0, 0, self.size[1], self.size[0]).pixel_centres(self.device)
         read_x, read_y = x + flow[:, 0], y + flow[:, 1]
-        layer = sample(self.layer, read_x, read_y)
+        layer = sample(self.layer, read_x, read_y, outside="reflection")
         frame = layer[:, :3] + (1 - layer[:, 3:]) * self.plate
         # Reading in place is only exact to rounding: what does not move stays bit for bit.
         frame = torch.where(flow.abs().amax(1, keepdim=True) < _STILL, self.picture, frame)
         for side, eye in self.eyes.items():
             self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), read_x, read_y)
-        self.mouth.draw(frame, vertices, opened)
+        self.mouth.draw(frame, vertices, opened, deltas[:, _MOUTH_UNITS].abs().amax(1))
         return frame.clamp_(0, 1)
 
     @staticmethod

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..face.rig import Rig
 from .contours import Opening, opening
+from .fill import blur
 from .rasteriser import rasterise
 from .sampling import Box, box_around, sample, smoothstep
 from .surface import Surface, vertex_normals
@@ -75,6 +76,8 @@ class Mouth:
         self.ring = ring
         self.lip_depth = rest[ring, 2].mean()
         self.rest_points = rest
+        self.own_box = box_around(rest[ring], 2.0, self.size)
+        self.own_teeth = self._find_teeth(picture)
         self.slide = self._lip_slide(rig, rest)
         self.triangles = self._seen_triangles(rig, rest)
         self.teeth = rig.group_vertices("teeth_upper")
@@ -96,7 +99,7 @@ class Mouth:
             self.down[rig.group_vertices(name), :2] = share * self.width * self._downwards()
         normals = vertex_normals(rest, self.triangles)
         light = torch.nn.functional.normalize(rest.new_tensor([0.0, -0.35, -1.0]), dim=0)
-        lit = (normals @ light) * (-1 if surface.cull == 1 else 1)
+        lit = normals @ light
         self.lit = 0.80 + 0.22 * lit.clamp(0, 1)
         self.lit[kind == 2] = 0.8
 
@@ -125,7 +128,7 @@ class Mouth:
         triangles = torch.cat([rig.triangles[rig.group_triangles(name)] for name in _PARTS])
         a, b, c = (rest[triangles[:, i]] for i in range(3))
         normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
-        facing = normal[:, 2] * (1 if self.surface.cull == 1 else -1)
+        facing = -normal[:, 2]
         inner = torch.isin(triangles[:, 0], rig.group_vertices("inner_mouth"))
         depth = ((a + b + c)[:, 2] / 3 - self.lip_depth) / self.width
         return triangles[inner | ((facing > -0.35) & (depth < _DEEPEST))]
@@ -147,20 +150,35 @@ class Mouth:
         down = torch.linspace(0, 1, size[0], device=teeth.device)[None, :, None]
         cavity = teeth.new_tensor(_CAVITY)[:, None, None] * white[:, None, None]
         cavity = (red[:, None, None] * (1 - down) + cavity * down).expand_as(teeth)
+        self.dark = 0.35 * cavity[:, -1:, :1]
         return torch.cat([teeth * white[:, None, None], tongue * white[:, None, None], cavity], 2).contiguous()
+
+    def _find_teeth(self, picture: Tensor) -> Tensor:
+        """[1,h,w] where the portrait shows teeth, in own_box: bright and pale between its lips."""
+        x, y = self.own_box.pixel_centres(picture.device)
+        s, t = self.rest.local(x, y)
+        inside = self.rest.coverage(s, t)[0]
+        local = picture[:, self.own_box.slices[0], self.own_box.slices[1]]
+        luma = (local * local.new_tensor(_LUMA)[:, None, None]).sum(0)
+        seen = luma[inside > 0.6]
+        bright = seen.sort().values[int(0.85 * len(seen))] if len(seen) > 8 else luma.new_tensor(1.0)
+        pale = 1 - (local.amax(0) - local.amin(0)) / local.amax(0).clamp(min=0.05)
+        teeth = smoothstep(luma / bright.clamp(min=0.05), 0.45, 0.7) * smoothstep(pale, 0.45, 0.65)
+        return blur(teeth * smoothstep(inside, 0.3, 0.9), 0.008 * self.width)[None]
 
     def _downwards(self) -> Tensor:
         """[2] unit vector from the upper to the lower lip."""
         along = self.rest.along[0]
         return torch.stack([-along[1], along[0]])
 
-    def draw(self, frame: Tensor, vertices: Tensor, now: Opening) -> None:
+    def draw(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor) -> None:
         """Lay the mouth's inside over frames, in place.
 
         Args:
             frame: [n,3,H,W].
             vertices: [n,V,3] crop pixels.
             now: the opening, see `open`.
+            activity: [n] largest change of a mouth unit from the portrait.
         """
         if float(now.height().amax()) < 0.02:
             return
@@ -170,36 +188,34 @@ class Mouth:
         coverage = now.coverage(s, t)[:, None]
         rows, columns = box.slices
         view = frame[:, :, rows, columns]
-        view += (self._inside(vertices, now, box, x, y, s, t) - view) * coverage
+        view += (self._inside(vertices, now, activity, box, s, t) - view) * coverage
 
-    def _inside(self, vertices: Tensor, now: Opening, box: Box, x: Tensor, y: Tensor, s: Tensor, t: Tensor) -> Tensor:
+    def _inside(self, vertices: Tensor, now: Opening, activity: Tensor, box: Box, s: Tensor, t: Tensor) -> Tensor:
+        x, y = box.pixel_centres(vertices.device)
         shifted = (vertices + self.down - vertices.new_tensor([box.x0, box.y0, 0.0])) * _FINER
         depth = (vertices[..., 2] - vertices[:, self.ring, 2].mean(1, keepdim=True)) / self.width
         shade = self.lit * torch.exp(-(depth - _LIT_DEPTH).clamp(min=0) / _LIGHT_DEPTH)
         attributes = torch.cat([self.texture.expand(len(vertices), -1, -1), shade[..., None]], -1)
         drawn = rasterise(shifted, self.triangles, attributes, (box.size[0] * _FINER, box.size[1] * _FINER))
         u, v, light = drawn.values.unbind(-1)
-        colour = sample(self.atlas, u, v) * light[:, None]
+        colour = sample(self.atlas, u, v) * torch.where(drawn.covered, light, light.new_tensor(0.0))[:, None]
+        colour = colour + (self.dark - colour) * (1 - drawn.covered[:, None].to(colour))
         colour = torch.nn.functional.avg_pool2d(colour, _FINER)
 
         # Shadow of the upper lip, and of the cheeks in the corners.
         below = (t - now.at(now.upper, s)) / self.width
         colour = colour * (1 - 0.4 * torch.exp(-below.clamp(min=0) / 0.035))[:, None]
-        colour = colour * (0.35 + 0.65 * smoothstep(torch.minimum(s, 1 - s), 0.0, 0.22))[:, None]
+        corner = smoothstep(torch.minimum(s, 1 - s), 0.0, 0.18)[:, None]
+        colour = self.dark + (colour - self.dark) * (0.35 + 0.65 * corner)
 
         # The portrait's own teeth, where its mouth is open: carried by the upper jaw.
         if float(self.rest.height()) < 0.01 * self.width:
             return colour
         rest_x, rest_y = self._follow_jaw(vertices, x, y)
         own = sample(self.picture, rest_x, rest_y)
-        rs, rt = self.rest.local(rest_x, rest_y)
-        up, low = self.rest.at(self.rest.upper, rs), self.rest.at(self.rest.lower, rs)
-        gap = (low - up).clamp(min=1e-3)
-        pixel = smoothstep((rt - up) / self.width, 0.0, 0.012) * smoothstep((low - rt) / gap, 0.06, 0.3)
-        pixel = pixel * smoothstep(torch.minimum(rs, 1 - rs), 0.02, 0.08)
-        moved = torch.stack([now.upper - self.rest.upper, now.lower - self.rest.lower]).abs().amax(0).mean(1)
-        active = smoothstep(moved / self.width, 0.002, 0.02)[:, None, None]
-        share = 1 - active + active * pixel
+        teeth = sample(self.own_teeth, rest_x - self.own_box.x0, rest_y - self.own_box.y0)[:, 0]
+        active = smoothstep(activity, 0.0, 0.08)[:, None, None]
+        share = 1 - active + active * teeth
         return colour + (own - colour) * share[:, None]
 
     def _follow_jaw(self, vertices: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

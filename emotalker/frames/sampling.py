@@ -51,13 +51,13 @@ def box_around(points: Tensor, margin: float, size: tuple[int, int]) -> Box:
     return Box(int(low[0].floor()), int(low[1].floor()), int(high[0].ceil()), int(high[1].ceil())).clipped(size)
 
 
-def sample(image: Tensor, x: Tensor, y: Tensor, mode: str = "bilinear") -> Tensor:
-    """Read a picture at pixel positions (pixel centres at +0.5); outside, the border colour holds.
+def sample(image: Tensor, x: Tensor, y: Tensor, outside: str = "border") -> Tensor:
+    """Read a picture at pixel positions (pixel centres at +0.5), bilinearly.
 
     Args:
         image: [C,H,W], or [n,C,H,W] for one picture a frame.
         x, y: [n,h,w].
-        mode: as torch's grid_sample.
+        outside: what lies beyond the picture: "border", its outermost pixels, or "reflection", its mirror image.
 
     Returns:
         [n,C,h,w].
@@ -66,7 +66,7 @@ def sample(image: Tensor, x: Tensor, y: Tensor, mode: str = "bilinear") -> Tenso
     if image.dim() == 3:
         image = image.expand(len(x), -1, -1, -1)
     grid = torch.stack([x * (2.0 / width) - 1.0, y * (2.0 / height) - 1.0], -1)
-    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
+    return F.grid_sample(image, grid, padding_mode=outside, align_corners=False)
 
 
 def smoothstep(value: Tensor, low: float, high: float) -> Tensor:
