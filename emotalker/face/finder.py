@@ -11,17 +11,18 @@ from .detector import Detections, FaceDetector, overlap
 from .geometry import Pyramid
 from .landmarks import IRISES, MESH, LandmarkNetwork, region_of_landmarks, region_of_points
 
-# Log odds of a face, from the landmark network, once its region has settled. On the development portraits, plain, rolled, cropped
-# and shrunk: 21 to 42 for faces seen well, 3 to 20 for faces cut by the picture's edge, at most 18 for faces upside down, 3 for
-# what is no face and 16 for parts of a larger face.
+# Log odds of a face, from the landmark network, once its region has settled. On the development portraits, plain, rolled, cut
+# and shrunk: 21 to 42 for faces seen well, 3 to 20 for faces cut by the picture's edge, at most 18 for faces upside down, at
+# most 16 for parts of a larger face, 3 for what is no face.
 CLEAR = 20.0
 SURE = 15.0
 LIKELY = 5.0
 POSSIBLE = 2.0  # taken only where nothing is likely
+LATER = 5.0  # by which a find of a later stage, as of the picture turned on its side, must beat one in the same place
 PASSES = 6  # times a region follows its landmarks, at most; faces seen well settle in two
 # What counts as the same region: shift (in region sizes), growth and shrinking (logarithms), turn (radians). The detector's
 # boxes are a little tight, so a good region may grow by an eighth.
-SHIFT, GROWTH, SHRINKING, TURN = 0.08, 0.14, 0.07, 0.14
+SHIFT, GROWTH, SHRINKING, TURN = 0.08, 0.14, 0.07, 0.17
 SETTLED = 0.25  # share of these by which the region of a face that is not sure may still move
 SAME_FACE = 0.3  # boxes that share more (intersection over union) are one face, as is one whose middle lies in the other
 REACH = 1.0  # what a tracked face may reach within a clip: region sizes from the centre of the first frame's region
@@ -83,8 +84,9 @@ class FaceFinder:
         """
         picture = Pyramid(self._planes(image[None]))
         seen: list[tuple[float, Face]] = []
-        for found in self.detector.stages(picture):
-            seen += self._look(picture, found)
+        for stage, found in enumerate(self.detector.stages(picture)):
+            handicap = LATER if stage else 0
+            seen += [(odds - handicap, face) for odds, face in self._look(picture, found)]
             if any(odds >= CLEAR for odds, _ in seen):
                 break
         faces: list[Face] = []
