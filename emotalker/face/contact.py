@@ -6,10 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .arkit import FACE_UNITS
+
 LIP_FADE = (1.0, 1.0, 0.92, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05)
 """Share of a correction at the lips' touching line that the n-th ring away from it takes along."""
 LID_FADE = (1.0, 1.0, 0.97, 0.9, 0.8, 0.68, 0.52, 0.35, 0.2, 0.08)
 """The same for the lid margin; the crease is about ring 7."""
+
+
+PARTING = ("jawOpen", "mouthClose", "mouthFunnel", "mouthShrugUpper", "mouthUpperUp", "mouthLowerDown", "mouthStretch")
+"""Face units that part the lips or bring parted lips together; under all others closed lips stay closed."""
+
+
+def sealed_units() -> list[int]:
+    """Indices of the face units that leave closed lips closed."""
+    plain = [name.removesuffix("Left").removesuffix("Right") for name in FACE_UNITS]
+    return [i for i, name in enumerate(plain) if name.startswith(("mouth", "jaw", "cheek", "nose")) and name not in PARTING]
 
 
 def opposite_weights(points: np.ndarray, far: int) -> np.ndarray:

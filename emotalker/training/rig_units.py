@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..face.arkit import UNIT_INDEX
-from ..face.contact import LID_FADE, LIP_FADE, opposite_weights
+from ..face.contact import LID_FADE, LIP_FADE, opposite_weights, sealed_units
 from ..face.rig import GROUPS
 from .makehuman import read_target
 from .rig_parts import EYE_HELPER
@@ -57,6 +57,19 @@ def seal_lips(vertices: np.ndarray, out: np.ndarray, inside: np.ndarray, far: in
         ring = out[0]
         result[ring] += gap(result, ring, far) / 2
     return result
+
+
+def seal_units(units: np.ndarray, vertices: np.ndarray, out: np.ndarray, inside: np.ndarray, far: int) -> float:
+    """Keep closed lips closed under the units that do not part them (in place). Returns the largest gap that was there."""
+    weights = opposite_weights(vertices[out[0]], far)
+    largest = 0.0
+    for index in sealed_units():
+        for turn in range(12):
+            points = (vertices + units[index])[out[0]]
+            across = (weights @ points - points) * [0, 1, 0]
+            largest = max(largest, float(np.abs(across).max())) if turn == 0 else largest
+            spread(units[index], across / 2, out, inside, LIP_FADE)
+    return largest
 
 
 def close_mouth(units: np.ndarray, vertices: np.ndarray, out: np.ndarray, inside: np.ndarray, far: int) -> tuple[float, float]:
