@@ -67,7 +67,7 @@ DOMINANCE: dict[str, tuple[float, ...]] = {
 }
 """How strongly each viseme claims each articulator: lips for closures, the tongue for TH, rounding for oh, ou, CH, RR."""
 
-CLOSED_UNITS = {"mouthPressLeft": 0.35, "mouthPressRight": 0.35, "mouthRollUpper": 0.22, "mouthRollLower": 0.25}
+CLOSED_UNITS = {"mouthPressLeft": 0.22, "mouthPressRight": 0.22, "mouthRollUpper": 0.15, "mouthRollLower": 0.18}
 """Face units of lips that are shut for PP, beside mouthClose."""
 BITTEN_UNITS = {"mouthRollLower": 0.6}
 """Face units of a lower lip at the upper teeth for FF, beside those of TARGETS."""
@@ -89,7 +89,7 @@ slow, closures are quick."""
 
 REST_FADE = 0.12
 """Seconds in which the mouth comes to rest in a pause."""
-REST_BELOW, MOVE_ABOVE = 0.03, 0.25
+REST_BELOW, MOVE_ABOVE = 0.10, 0.30
 """Speech activity below which the mouth is exactly at rest, and above which it moves fully."""
 CLOSURE_REACH = 0.045
 """Seconds on each side within which the most probable frame of a closure is looked for."""

@@ -18,8 +18,11 @@ CHUNK, CONTEXT = 20, 1
 """Whole seconds that are analysed at once, and those around them that are only listened to."""
 FINE_RATE = 2 * FRAME_RATE
 """Frames a second before they are gathered into video frames: two passes of the encoder, half a frame apart."""
+WORKING_LEVEL = 0.1
+"""Root mean square to which the loudest second is brought for the encoder: the middle of what it was trained on."""
+HIGHEST_GAIN = 100.0
 QUIETEST = -60.0
-"""Decibels of full scale (mean square in 40 ms) below which nothing is speech."""
+"""Decibels (mean square in 40 ms, at that level) below which nothing is speech."""
 LEVEL_QUANTILE = 0.9
 """The clip's level of loud speech: this quantile of the decibels of its speech frames."""
 LOUDNESS_RANGE = 30.0
@@ -57,12 +60,13 @@ def analyse_speech(
     encoder = _encoder(str(device))
     visemes, voicing = torch.zeros(count, len(VISEMES)), torch.zeros(count)
     embedding, decibels = torch.zeros(count, encoder.visemes.in_channels), torch.zeros(count)
+    gain = min(WORKING_LEVEL / max(sound.loudest, 1e-9), HIGHEST_GAIN)
     centres = (torch.arange(count) + 0.5) / fps
     chunks = (centres / CHUNK).long().clamp(max=int(sound.duration / CHUNK))
     for chunk in range(int(chunks.max()) + 1):
         start = chunk * CHUNK
         rows = (chunks == chunk).nonzero()[:, 0]
-        piece = sound.read(start - CONTEXT, start + CHUNK + CONTEXT)
+        piece = sound.read(start - CONTEXT, start + CHUNK + CONTEXT) * gain
         tracks = _listen(encoder, piece.to(device))
         within = centres[rows] - (start - CONTEXT)
         visemes[rows], voicing[rows], embedding[rows] = (_gather(track, within, fps) for track in tracks)
@@ -116,7 +120,7 @@ def _gather(track: Tensor, centres: Tensor, fps: float) -> Tensor:
 
 
 def _level(piece: Tensor, centres: Tensor) -> Tensor:
-    """Decibels of full scale in the 40 ms around each centre."""
+    """Decibels in the 40 ms around each centre."""
     half = RATE // 50
     sums = torch.cat([torch.zeros(1, dtype=torch.float64), piece.double().square().cumsum(0)])
     middle = (centres * RATE).long()

@@ -30,6 +30,7 @@ class Sound:
 
     Attributes:
         duration: seconds.
+        loudest: root mean square of the loudest second, 1 is full scale.
 
     Raises:
         UserError: no samples, no valid sample, or no sensible rate.
@@ -48,9 +49,10 @@ class Sound:
         self.chosen = self._choose()
 
     def _choose(self) -> list[int]:
-        """Which channels are averaged: all, or the loudest where they would cancel each other; warns of broken samples."""
+        """Which channels are averaged: all, or the loudest where they would cancel each other. Looks at every sample: finds
+        offset and level, and warns of broken samples."""
         count = self.channels.shape[0]
-        powers, mixed, broken, first = np.zeros(count), 0.0, 0, np.zeros(count)
+        powers, mixed, broken, first, loudest = np.zeros(count), 0.0, 0, np.zeros(count), 0.0
         for start in range(0, self.channels.shape[1], self.rate * 20):
             piece = self.channels[:, start : start + self.rate * 20].double() * self.scale
             finite = piece.isfinite()
@@ -59,11 +61,14 @@ class Sound:
             powers += piece.square().sum(1).numpy()
             first += piece.sum(1).numpy()
             mixed += float(piece.mean(0).square().sum())
+            seconds = [part.square().mean(1) - part.mean(1).square() for part in piece.split(self.rate, 1)]
+            loudest = max(loudest, *(float(second.max()) for second in seconds))
         if broken == self.channels.numel():
             raise UserError("The audio holds no valid sample (all are NaN or infinite): export the sound again.")
         if broken:
             _log.warning("The audio has %d broken samples (NaN or infinite): they were filled from their neighbours.", broken)
         self.mean = first / max(self.channels.shape[1] - broken / count, 1)
+        self.loudest = max(loudest, 0.0) ** 0.5
         if count > 1 and mixed < CANCELLED * powers.max():
             return [int(powers.argmax())]
         return list(range(count))

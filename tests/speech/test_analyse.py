@@ -60,7 +60,7 @@ def test_both_channels_of_a_48_khz_file_are_heard(shared):
 @pytest.mark.parametrize("name", ["silence_3s", "white_noise_3s"])
 def test_what_is_no_speech_moves_nothing(shared, name):
     found = analyse_speech(*read(shared / "speech" / "bad" / f"{name}.wav"))
-    assert found.visemes[:, SIL].min() > 0.9
+    assert found.visemes[:, SIL].min() > 0.8
     assert found.loudness.max() < 0.1
 
 

@@ -8,7 +8,8 @@ from emotalker.speech.sound import RATE, Sound
 
 
 def tone(rate: int, hertz: float = 440.0, seconds: int = 2) -> torch.Tensor:
-    return 0.5 * torch.sin(2 * torch.pi * hertz * torch.arange(rate * seconds) / rate)
+    time = torch.arange(rate * seconds, dtype=torch.float64) / rate
+    return (0.5 * torch.sin(2 * torch.pi * hertz * time)).float()
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])
@@ -50,6 +51,12 @@ def test_an_offset_goes_and_broken_samples_are_bridged_with_a_warning(caplog):
         found = Sound(mono, 16000).read(0, 1)
     assert "5 broken samples" in caplog.text
     assert (found - tone(16000, 100.0, 1)).abs().max() < 0.02
+
+
+def test_the_loudest_second_is_found_whatever_the_silence_around():
+    quiet = torch.cat([torch.zeros(16000 * 30), tone(16000), torch.zeros(16000 * 5)])
+    assert abs(Sound(quiet, 16000).loudest - 0.5 / 2**0.5) < 0.01
+    assert Sound(torch.zeros(100), 16000).loudest == 0
 
 
 @pytest.mark.parametrize(
