@@ -23,20 +23,22 @@ from emotalker.emotion.track import EmotionTrack  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
 from emotalker.motion.performance import perform  # noqa: E402
-from emotalker.pipeline import load_image  # noqa: E402
+from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
 from emotalker.video.audio import read_audio  # noqa: E402
 
 
 def face_picture(size: int) -> torch.Tensor:
     """[size,size,3] the sample photo's face with its surroundings, two face heights wide."""
-    image = load_image(ROOT / "examples" / "portrait.png")
+    image = load_image(ROOT / "samples" / "emotalker_portrait.png")
     box = Portrait.from_image(image).face.box
     half = min(box[3] - box[1], image.shape[0] / 2, image.shape[1] / 2)
     x = min(max((box[0] + box[2]) / 2, half), image.shape[1] - half)
     y = min(max((box[1] + box[3]) / 2, half), image.shape[0] - half)
     cut = image[int(y - half) : int(y + half), int(x - half) : int(x + half)].permute(2, 0, 1)[None]
-    return torch.nn.functional.interpolate(cut, size=(size, size), mode="bicubic", antialias=True)[0].permute(1, 2, 0).clamp(0, 1)
+    return (
+        torch.nn.functional.interpolate(cut, size=(size, size), mode="bicubic", antialias=True)[0].permute(1, 2, 0).clamp(0, 1)
+    )
 
 
 def main() -> None:
@@ -49,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     portrait = Portrait.from_image(face_picture(options.size))
-    waveform, rate = read_audio(ROOT / "examples" / "voice.wav")
+    waveform, rate = read_audio(ROOT / "samples" / "emotalker_voice.wav")
     motion = perform(analyse_speech(waveform, rate), EmotionTrack.constant(happy=0.5), seed=1)
     start = time.perf_counter()
     renderer = GuideRenderer(portrait, options.device)

@@ -55,9 +55,7 @@ class Eye:
         iris: [5,2] iris landmarks (centre first) in crop pixels.
     """
 
-    def __init__(
-        self, picture: Tensor, surface: Surface, upper: list[Tensor], lower: list[Tensor], iris: Tensor
-    ) -> None:
+    def __init__(self, picture: Tensor, surface: Surface, upper: list[Tensor], lower: list[Tensor], iris: Tensor) -> None:
         rest = surface.rest
         self.upper, self.lower = upper, lower
         self.rest = opening(rest[None], upper, lower)
@@ -65,7 +63,7 @@ class Eye:
         size = picture.shape[-2:]
         corners = rest[torch.cat([upper[0], lower[0]]), :2]
         margin = torch.cat([upper[0], lower[0]])
-        self.part = Part.around(surface, corners.mean(0), 1.3 * self.width, margin, 0.45 * self.width)
+        self.part = Part.around(surface, corners.mean(0), 1.3 * self.width, margin, margin, 0.45 * self.width)
         self.white: Tensor | None = None
         self.box = box_around(corners, _BOX_MARGIN * self.width, size)
         self.centre = iris[0]
@@ -202,5 +200,3 @@ class Eye:
 
 def _repeat(frame: Opening, count: int) -> Opening:
     return Opening(*(value.expand(count, *value.shape[1:]) for value in vars(frame).values()))
-
-

@@ -36,6 +36,8 @@ _FACE_OVAL = (
 )  # fmt: skip
 # Landmarks from the cheeks over the jaw to the chin, and under the nose: where lips part and the jaw passes over the neck.
 _LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
+# Pixels by which skin is continued into the openings of mouth and eyes, for soft edges to mix with.
+_GROW = 2
 # Pixels that read the picture closer than this to themselves do not move, pixels.
 _STILL = 2e-3
 # Frames rendered together hold about this many crop pixels.
@@ -88,7 +90,7 @@ class GuideRenderer:
         jaw = rig.landmark_vertices[list(_LOWER_FACE)].flatten()
         spread = self.rest[jaw, :2]
         reach = float((spread.amax(0) - spread.amin(0)).norm()) / 2
-        self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, 0.14 * reach)
+        self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, self.mouth.ring, 0.14 * reach)
         self.flow_scale = min(1.0, _FLOW_SIZE / max(self.size))
         self.flow_size = (max(2, round(self.size[0] * self.flow_scale)), max(2, round(self.size[1] * self.flow_scale)))
 
@@ -166,7 +168,8 @@ class GuideRenderer:
         flow = rasterise(
             positions * self.flow_scale, self.surface.triangles, displacement, self.flow_size, cull=self.surface.cull
         )
-        flow = F.interpolate(flow.values.permute(0, 3, 1, 2), size=self.size, mode="bilinear", align_corners=False)
+        flow = flow.values.permute(0, 3, 1, 2).contiguous()
+        flow = F.interpolate(flow, size=self.size, mode="bilinear", align_corners=False)
         for part in (self.lower_face, *(eye.part for eye in self.eyes.values())):
             self._refine(flow, positions, displacement, part)
 
@@ -193,21 +196,19 @@ class GuideRenderer:
         box = box_around(positions[:, part.vertices], part.margin, self.size)
         shifted = positions - positions.new_tensor([box.x0, box.y0, 0.0])
         fine = rasterise(shifted, part.triangles, displacement, box.size, cull=self.surface.cull)
-        values, covered = fine.values.permute(0, 3, 1, 2), fine.covered[:, None].to(flow)
+        values, covered = fine.values.permute(0, 3, 1, 2).contiguous(), fine.covered[:, None]
         # Pixels cut by an opening's edge still need skin to mix with: grow the skin a little into the opening.
-        for _ in range(2):
-            total = F.avg_pool2d(values * covered, 3, 1, 1)
-            weight = F.avg_pool2d(covered, 3, 1, 1)
-            grown = total / weight.clamp(min=1e-6)
-            values = torch.where(covered > 0, values, grown)
-            covered = (weight > 0).to(flow)
+        hole = box_around(positions[:, part.opening], _GROW, self.size)
+        hole = hole.shifted(-box.x0, -box.y0).clipped(box.size)
+        spot = (..., *hole.slices)
+        values[spot], covered[spot] = _grow(values[spot], covered[spot], _GROW)
         h, w = box.size
         edge_x = torch.minimum(torch.arange(w, device=flow.device), torch.arange(w - 1, -1, -1, device=flow.device))
         edge_y = torch.minimum(torch.arange(h, device=flow.device), torch.arange(h - 1, -1, -1, device=flow.device))
         soft = smoothstep(torch.minimum(edge_y[:, None], edge_x[None, :]).to(flow), 0.0, 0.6 * part.margin)
         rows, columns = box.slices
         view = flow[:, :, rows, columns]
-        view += (values - view) * (covered * soft)
+        view += (values - view) * torch.where(covered, soft, soft.new_tensor(0.0))
 
     def _draw_eye(self, frame: Tensor, eye: Eye, vertices: Tensor, gaze: Tensor, read_x: Tensor, read_y: Tensor) -> None:
         drawn = eye.frame(vertices, gaze, self.size)
@@ -219,3 +220,13 @@ class GuideRenderer:
         lid = (drawn.lid * inside)[:, None]
         view += (sample(eye.skin, x, y) * drawn.lash - view) * lid
         view += (drawn.colour - view) * drawn.coverage[:, None]
+
+
+def _grow(values: Tensor, covered: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Give uncovered pixels the value of a covered neighbour, `steps` pixels deep; values [n,C,h,w], covered [n,1,h,w]."""
+    for step in range(4 * steps):
+        shift, axis = (1, -1)[step % 2], -2 + step // 2 % 2
+        near, there = values.roll(shift, axis), covered.roll(shift, axis)
+        values = torch.where(~covered & there, near, values)
+        covered = covered | there
+    return values, covered

@@ -23,7 +23,7 @@ _TONGUE_GAIN = (0.95, 0.80, 0.78)
 # Rings inward from where the lips touch, over which the lips' red fades to the colour of the cavity.
 _WET_RINGS = 5
 # Teeth farther behind the lips than this many mouth widths are not drawn.
-_DEEPEST = 0.8
+_DEEPEST = 0.6
 # Half the breadth of the dark line between closed lips, in mouth widths.
 _SEAM = 0.035
 # The interior is drawn this many times finer than the picture, then averaged.
@@ -31,7 +31,7 @@ _FINER = 2
 # The teeth of the rig sit high behind the lips; down by this share of the mouth's width, upper and lower.
 _TEETH_DOWN = (0.045, 0.075)
 # Light falls off into the mouth: e-folding depth behind the lips, in mouth widths.
-_LIGHT_DEPTH = 0.36
+_LIGHT_DEPTH = 0.28
 # The front teeth, this many mouth widths behind the lips, still have all of it.
 _LIT_DEPTH = 0.14
 # Luminance of white things in the picture is taken to lie in here.

@@ -2,7 +2,7 @@
 
 Orthographic: attributes are affine on each triangle, so a pixel's value is `base + x·d/dx` on its row. The work is
 two expansions, triangle → rows → pixels, that touch only covered pixels. The z-buffer is one `scatter_reduce(amin)` of
-depth and pixel-pair number packed into 64 bits, so that CPU and CUDA give the same winner.
+depth and row number packed into 64 bits, so that CPU and CUDA give the same winner.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,10 @@ class Raster:
     Attributes:
         values: [B,h,w,K] interpolated attributes, 0 where nothing is.
         covered: [B,h,w] bool.
-        triangle: [B,h,w] index of the nearest triangle, -1 where nothing is.
     """
 
     values: Tensor
     covered: Tensor
-    triangle: Tensor
 
 
 def _expand(counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,10 +60,6 @@ def rasterise(
     if attributes.dim() == 2:
         attributes = attributes.expand(batch, -1, -1)
     count = attributes.shape[-1]
-    result = positions.new_zeros(batch * h * w, count)
-    covered = torch.zeros(batch * h * w, dtype=torch.bool, device=device)
-    winner_triangle = torch.full((batch * h * w,), -1, dtype=torch.long, device=device)
-
     # Triangles worth drawing: right way round, not degenerate, with at least one pixel centre in their box.
     x, y = positions[..., 0], positions[..., 1]
     a, b, c = (triangles[:, i] for i in range(3))
@@ -79,11 +73,12 @@ def rasterise(
         keep &= area * cull > 0
     frame, face = keep.nonzero(as_tuple=True)
 
-    def done() -> Raster:
-        return Raster(result.view(batch, h, w, count), covered.view(batch, h, w), winner_triangle.view(batch, h, w))
+    def nothing() -> Raster:
+        empty = torch.zeros(batch, h, w, dtype=torch.bool, device=device)
+        return Raster(positions.new_zeros(batch, h, w, count), empty)
 
     if len(face) == 0:
-        return done()
+        return nothing()
 
     corner = triangles[face]
     flat = frame[:, None] * positions.shape[1] + corner
@@ -142,24 +137,22 @@ def rasterise(
 
     span, along = _expand(width)
     if len(span) == 0:
-        return done()
+        return nothing()
     start = (frame[item] * h + row) * w + x0.long()
     pixel = start[span] + along
     z_left, z_step = torch.stack([z_left, z_step], 1).index_select(0, span).unbind(1)
-    key = ((z_left + z_step * along).long() << 32) | torch.arange(len(span), device=device)
+    # A row crosses a pixel at most once, so depth and row number tell the winner.
+    key = ((z_left + z_step * along).long() << 32) | span
     best = torch.full((batch * h * w,), torch.iinfo(torch.long).max, dtype=torch.long, device=device)
     best.scatter_reduce_(0, pixel, key, "amin")
     covered = best != torch.iinfo(torch.long).max
-    place = covered.nonzero().squeeze(1)
-    pair = best[place] & 0xFFFFFFFF
-    line = span[pair]
-    owner = item[line]
+    owner = item[torch.where(covered, best & 0xFFFFFFFF, 0)]
     values = attributes.reshape(-1, count)[flat]
     vx, vy = gradient(values)
     base = values[:, 0] - vx * origin_x[:, None] - vy * origin_y[:, None]
-    won = torch.cat([base, vx, vy], 1).index_select(0, owner)
-    xw = ((place % w).to(px.dtype) + 0.5)[:, None]
-    yw = yc[line][:, None]
-    result[place] = won[:, :count] + won[:, count : 2 * count] * xw + won[:, 2 * count :] * yw
-    winner_triangle[place] = face[owner]
-    return done()
+    won = torch.cat([base, vx, vy], 1).index_select(0, owner).view(batch, h, w, 3 * count)
+    xw = (torch.arange(w, device=device, dtype=px.dtype) + 0.5)[:, None]
+    yw = (torch.arange(h, device=device, dtype=px.dtype) + 0.5)[:, None, None]
+    covered = covered.view(batch, h, w)
+    values = won[..., :count] + won[..., count : 2 * count] * xw + won[..., 2 * count :] * yw
+    return Raster(values * covered[..., None], covered)

@@ -23,7 +23,7 @@ _FRONT, _OVAL_GROWTH = 0.15, 1.03
 _HAIR, _TURN_FADE, _EXPRESSION_FADE = 0.12, 0.60, 0.30
 _BEHIND = 0.04
 _SEAM = 0.09  # breadth over which the face's motion goes over into the sheet's
-_GRID = 64  # cells of the sheet along the longer side
+_GRID = 48  # cells of the sheet along the longer side
 _CONTROLS = 400
 
 
@@ -56,19 +56,23 @@ class Part:
     Attributes:
         triangles: [F,3].
         vertices: [K] whose box, grown by `margin` pixels, is redrawn.
+        opening: [K] vertices around the opening in it.
         margin: pixels.
     """
 
     triangles: Tensor
     vertices: Tensor
+    opening: Tensor
     margin: float
 
     @classmethod
-    def around(cls, surface: "Surface", centre: Tensor, radius: float, vertices: Tensor, margin: float) -> "Part":
+    def around(
+        cls, surface: "Surface", centre: Tensor, radius: float, vertices: Tensor, opening: Tensor, margin: float
+    ) -> "Part":
         """Skin triangles within `radius` pixels of `centre` [2] at rest."""
         near = (surface.rest[:, :2] - centre).norm(dim=1) < radius
         triangles = surface.skin[near[surface.skin].any(1)]
-        return cls(triangles, vertices, margin)
+        return cls(triangles, vertices, opening, margin)
 
 
 class Surface:
@@ -85,7 +89,14 @@ class Surface:
     """
 
     def __init__(
-        self, rest: Tensor, triangles: Tensor, oval: Tensor, lips_and_lids: Tensor, head_weight: Tensor, depth: float, bounds: Box
+        self,
+        rest: Tensor,
+        triangles: Tensor,
+        oval: Tensor,
+        lips_and_lids: Tensor,
+        head_weight: Tensor,
+        depth: float,
+        bounds: Box,
     ) -> None:
         self.rest = rest
         used = torch.zeros(len(rest), dtype=torch.bool, device=rest.device)

@@ -7,13 +7,13 @@ from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.motion import Motion
-from emotalker.pipeline import load_image
+from emotalker.picture import load_image
 
 
 @pytest.fixture(scope="module")
 def renderer(request):
     root = request.config.rootpath
-    return GuideRenderer(Portrait.from_image(load_image(root / "examples" / "portrait.png"), neutralise=False))
+    return GuideRenderer(Portrait.from_image(load_image(root / "samples" / "emotalker_portrait.png"), neutralise=False))
 
 
 def motion(count=1, head=(0, 0, 0, 0, 0, 0), **units):

@@ -50,9 +50,9 @@ def test_batch_equals_single():
     both = rasterise(torch.stack([points, other]), triangles, values, (48, 48))
     for i, one in enumerate((points, other)):
         single = rasterise(one[None], triangles, values, (48, 48))
-        same = both.triangle[i] == single.triangle[0]
+        assert torch.equal(both.covered[i], single.covered[0])
+        same = (both.values[i] - single.values[0]).abs().amax(-1) < 1e-4
         assert same.float().mean() > 0.999  # depth steps depend on the batch's range
-        assert torch.allclose(both.values[i][same], single.values[0][same], atol=1e-4)
 
 
 def test_shared_edges_leave_no_gap():
@@ -83,7 +83,7 @@ def test_nothing_in_view_is_empty_not_an_error():
     points = torch.tensor([[[200.0, 2, 0], [230, 2, 0], [200, 30, 0]]])
     drawn = rasterise(points, torch.tensor([[0, 1, 2]]), torch.ones(3, 1), (32, 32))
     assert not drawn.covered.any()
-    assert (drawn.triangle == -1).all()
+    assert (drawn.values == 0).all()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -91,4 +91,4 @@ def test_cuda_equals_cpu():
     points, triangles, values = scene(5)
     cpu = rasterise(points[None], triangles, values, (48, 48))
     gpu = rasterise(points[None].cuda(), triangles.cuda(), values.cuda(), (48, 48))
-    assert (cpu.triangle == gpu.triangle.cpu()).float().mean() > 0.999
+    assert ((cpu.values - gpu.values.cpu()).abs().amax(-1) < 1e-3).float().mean() > 0.999
