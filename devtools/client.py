@@ -147,8 +147,7 @@ def _note(message: dict, outcome: Outcome, on_progress) -> bool:
         raise PromptError(data["exception_message"].strip(), data["node_type"], data["exception_type"])
     elif kind == "execution_interrupted":
         outcome.interrupted = True
-        return True
-    return kind == "execution_success" or (kind == "executing" and data.get("node") is None)
+    return kind == "executing" and data.get("node") is None  # the last message: by then the history is written
 
 
 def _refusal(text: str) -> str:

@@ -10,9 +10,10 @@ from comfy_api.latest import io, ui
 from ..emotalker.errors import UserError
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import FORMATS, write_video
+from .progress import Progress
 from .support import blame
 from .types import schema
-from .video import Progress, TalkingVideo
+from .video import TalkingVideo
 
 CHOICES = {
     "mp4 (h264)": "mp4",
@@ -80,13 +81,12 @@ class VideoCombine(io.ComfyNode):
             if (images is None) == (video is None):
                 wrong = "Neither is connected" if images is None else "Both are connected"
                 raise UserError(f"{wrong}: connect either pictures to images, or a video to video.")
-            frames, count, size, fps, own = _pictures(images, fps) if video is None else _moving(video)
+            frames, size, fps, own = _pictures(images, fps) if video is None else _moving(video)
         kind = CHOICES[format]
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory(), *size
         )
         file = f"{name}_{counter:05}_{FORMATS[kind]}"
-        progress = Progress(count)
         with blame(node, "images" if video is None else "video"):
             write_video(
                 frames,
@@ -96,7 +96,6 @@ class VideoCombine(io.ComfyNode):
                 kind,
                 quality,
                 cls._metadata(),
-                on_frame=progress.show,
             )
         if kind == "png":
             first = ui.SavedResult("frame_00000.png", os.path.join(subfolder, file), io.FolderType.output)
@@ -114,16 +113,23 @@ class VideoCombine(io.ComfyNode):
 
 
 def _pictures(images, fps):
-    """(frames, count, (width, height), fps, sound) of an IMAGE batch."""
-    return images.split(CHUNK), len(images), (images.shape[2], images.shape[1]), fps, None
+    """(frames, (width, height), fps, sound) of an IMAGE batch."""
+
+    def watched():
+        progress = Progress(len(images))
+        for start in range(0, len(images), CHUNK):
+            progress.show(start)
+            yield images[start : start + CHUNK]
+
+    return watched(), (images.shape[2], images.shape[1]), fps, None
 
 
 def _moving(video):
     """The same of a VIDEO; the pack's own is rendered as it is written, any other is what core makes of it."""
     if isinstance(video, TalkingVideo):
-        return video.frames(), video.get_frame_count(), video.get_dimensions(), video.get_frame_rate(), video.sound()
+        return video.rendered(), video.get_dimensions(), video.get_frame_rate(), video.sound()
     parts = video.get_components()
-    return *_pictures(parts.images, parts.frame_rate)[:4], parts.audio
+    return *_pictures(parts.images, parts.frame_rate)[:3], parts.audio
 
 
 def _sound(audio: dict | None) -> Sound | None:

@@ -48,7 +48,7 @@ def _make(cls, name: str, image, face_index: int, neutralise: bool) -> io.NodeOu
     finder = FaceFinder.load("cpu")
     patcher = onto_device([*finder.detector.networks.values(), finder.network.network])
     finder.device = patcher.load_device
-    with blame(node, name):
+    with blame(node, name, "face_index"):
         portrait = Portrait.from_image(image, face_index, neutralise, finder, device())
     preview = draw_preview(portrait)[None].to(memory.intermediate_device())
     return io.NodeOutput(portrait, preview)

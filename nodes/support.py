@@ -4,6 +4,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 
 import comfy.model_management as memory
@@ -13,13 +14,23 @@ import torch
 
 from ..emotalker.errors import UserError
 
+FIRST_CHUNK = 2  # frames, until it is known how long one takes
+CHUNK_SECONDS = 0.6  # a chunk that takes longer is halved
+
 
 @contextlib.contextmanager
-def blame(node: str, name: str) -> Iterator[None]:
-    """Puts node and input in front of the library's error messages."""
+def blame(node: str, name: str, *others: str) -> Iterator[None]:
+    """Puts node and input in front of the library's error messages.
+
+    Args:
+        node: display name.
+        name: the input that an error is about.
+        others: further inputs that it may be about; the library's message then begins with that input's name.
+    """
     try:
         yield
     except UserError as error:
+        name = next((other for other in others if str(error).startswith(other)), name)
         raise UserError(f"{node}, input '{name}': {error}") from error
 
 
@@ -80,21 +91,35 @@ def onto_device(networks: list[torch.nn.Module], size: int = 0) -> "comfy.model_
     return patcher
 
 
-def without_running_out(stream, start: int, stop: int, chunk: int) -> Iterator[torch.Tensor]:
-    """Frames start..stop of stream(start, stop, chunk); on out-of-memory the chunk is halved and the stream goes on.
+def stream_within(stream, start: int, stop: int, chunk: int) -> Iterator[torch.Tensor]:
+    """Frames start..stop of a renderer, in chunks that fit the time (Cancel acts between two of them) and the memory.
+
+    Args:
+        stream: called with (start, stop, chunk), yields chunks of frames.
+        start, stop: range of frames.
+        chunk: largest number of frames at a time.
 
     Raises:
-        UserError: not even one frame at a time fits.
+        UserError: not even one frame at a time fits into memory.
     """
+    size = min(chunk, FIRST_CHUNK)
     while start < stop:
+        began = time.monotonic()
         try:
-            for frames in stream(start, stop, chunk):
+            for frames in stream(start, stop, size):
                 start += len(frames)
+                taken = time.monotonic() - began
                 yield frames
-            return
+                wanted = size // 2 if taken > CHUNK_SECONDS else size * 2 if taken < CHUNK_SECONDS / 3 else size
+                wanted = min(max(wanted, 1), chunk)
+                if wanted != size and start < stop:
+                    size = wanted
+                    break  # the renderer keeps its chunk size, so it is asked anew
+                began = time.monotonic()
+            continue
         except memory.OOM_EXCEPTION as error:
-            if chunk == 1:
+            if size == 1:
                 raise UserError("Not even one frame of this portrait fits into memory: use a smaller picture.") from error
-            chunk = max(1, chunk // 2)
+            size = chunk = max(1, size // 2)
         gc.collect()
         memory.soft_empty_cache()

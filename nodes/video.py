@@ -1,17 +1,13 @@
 """The sampler's VIDEO: nothing is rendered until a node saves it or asks for its frames."""
 
 import math
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
 
 import comfy.model_management as memory
-import numpy as np
 import torch
-from comfy.utils import ProgressBar
 from comfy_api.latest import Input, Types
-from PIL import Image
 
 from ..emotalker.errors import UserError
 from ..emotalker.face.portrait import Portrait
@@ -19,11 +15,10 @@ from ..emotalker.frames.guide import GuideRenderer
 from ..emotalker.motion.motion import Motion
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import write_video
-from .support import device, make_room, without_running_out
+from .progress import Progress
+from .support import device, make_room, stream_within
 
-PREVIEW_SIDE = 512  # pixels; what ComfyUI shows above a working node
-PREVIEW_EVERY = 0.5  # seconds between two preview pictures
-CHUNK_PIXELS = 2 << 20  # pixels rendered at once; Cancel takes effect between two chunks
+CHUNK_PIXELS = 2 << 20  # pixels rendered at once
 BYTES_PER_PIXEL = 600  # rough need of the renderer for one pixel of a chunk, for ComfyUI's memory management
 FORMATS = {"auto": "mp4", "mp4": "mp4", "webm": "webm"}
 CODECS = {"auto", "h264"}
@@ -51,7 +46,7 @@ class TalkingVideo(Input.Video):
         chunk = max(1, min(8, CHUNK_PIXELS // (height * width)))
         make_room(chunk * height * width * BYTES_PER_PIXEL)
         renderer = GuideRenderer(self._portrait, device())
-        return without_running_out(
+        return stream_within(
             lambda begin, end, size: renderer.stream(self._motion, size, begin, end, torch.uint8), first, last, chunk
         )
 
@@ -123,21 +118,3 @@ class TalkingVideo(Input.Video):
 
     def get_container_format(self) -> str:
         return "mp4"
-
-
-class Progress:
-    """A node's progress bar with a preview picture; raises when the user has pressed Cancel."""
-
-    def __init__(self, total: int):
-        self._bar = ProgressBar(total)
-        self._last = 0.0
-
-    def show(self, done: int, picture: torch.Tensor | np.ndarray | None = None) -> None:
-        """Moves the bar to `done`; picture [H, W, 3] uint8 is shown now and then."""
-        preview = None
-        if picture is not None and time.monotonic() - self._last > PREVIEW_EVERY:
-            self._last = time.monotonic()
-            image = Image.fromarray(picture.cpu().numpy() if isinstance(picture, torch.Tensor) else picture)
-            image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-            preview = ("JPEG", image, PREVIEW_SIDE)
-        self._bar.update_absolute(done, preview=preview)

@@ -1,0 +1,81 @@
+"""A person opens the example in the browser, presses Run and sees the video."""
+
+import json
+import os
+import time
+
+import pytest
+
+from devtools.browser import Browser, find_browser
+from devtools.client import ComfyClient
+from devtools.server import ROOT, ComfyServer
+from devtools.workflow import to_prompt
+from emotalker.video.audio import Sound, read_audio, write_wav
+
+READY = "!!(window.app?.graph && window.app.extensionManager)"
+VIDEO = "[...document.querySelectorAll('video')].find(v => v.readyState >= 2 && v.videoWidth > 0)"
+SHOW_ALL = """(() => {
+  let [x0, y0, x1, y1] = [1e9, 1e9, -1e9, -1e9];
+  for (const node of app.graph._nodes) {
+    x0 = Math.min(x0, node.pos[0]); y0 = Math.min(y0, node.pos[1] - 40);
+    x1 = Math.max(x1, node.pos[0] + node.size[0]); y1 = Math.max(y1, node.pos[1] + node.size[1]);
+  }
+  const view = app.canvas.ds;
+  view.scale = Math.min((innerWidth - 120) / (x1 - x0), (innerHeight - 160) / (y1 - y0));
+  view.offset = [90 / view.scale - x0, 140 / view.scale - y0];
+  app.canvas.setDirty(true, true);
+})()"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server of its own, whose sample voice is cut to one second."""
+    if "COMFYUI_PATH" not in os.environ:
+        pytest.skip("needs ComfyUI: run the tests by `python3 dev.py test`, or set COMFYUI_PATH to a checkout")
+    if find_browser() is None:
+        pytest.skip("needs Chromium: install it, or name it in the variable CHROMIUM")
+    with ComfyServer() as running:
+        path = running.folder / "input" / "emotalker_voice.wav"
+        waveform, rate = read_audio(path)
+        write_wav(path, Sound(waveform[:, :rate], rate))
+        ComfyClient(running.url).post("/api/settings", {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(server):
+    """The editor with the example opened from the template gallery's address."""
+    with Browser() as browser:
+        browser.open(f"{server.url}/?template=talking_portrait&source=emotalker")
+        browser.wait_for(READY, 120)
+        browser.wait_for("app.graph._nodes.some(node => node.type === 'EmoTalkerSampler')", 60)
+        yield browser
+
+
+def test_the_editor_reads_the_example_as_the_tests_do(page, server):
+    theirs = json.loads(page.evaluate("app.graphToPrompt().then(result => JSON.stringify(result.output))"))
+    workflow = json.loads((ROOT / "workflows" / "talking_portrait.json").read_text(encoding="utf-8"))
+    ours = to_prompt(workflow, ComfyClient(server.url).get("/object_info"))
+    for node in [*theirs.values(), *ours.values()]:
+        node.pop("_meta")
+        node["inputs"].pop("audioUI", None)  # the player inside Load Audio, which the server does not need
+    assert theirs == ours
+
+
+def test_run_shows_the_video_in_the_node(page, server):
+    page.evaluate(SHOW_ALL)
+    button = page.evaluate(
+        "(() => { const b = [...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Run');"
+        " const r = b.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+    )
+    for kind in ("mousePressed", "mouseReleased"):
+        page.call("Input.dispatchMouseEvent", type=kind, x=button[0], y=button[1], button="left", clickCount=1)
+    try:
+        page.wait_for(f"!!{VIDEO}", 120)
+        page.evaluate(SHOW_ALL)
+        time.sleep(1)
+        width, seconds = page.evaluate(f"(() => {{ const v = {VIDEO}; return [v.videoWidth, v.duration]; }})()")
+    finally:
+        page.screenshot(ROOT / "out" / "editor.png")
+    assert width == 512
+    assert seconds == pytest.approx(1.0, abs=1 / 25)
