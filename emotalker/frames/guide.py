@@ -15,6 +15,7 @@ from torch import Tensor
 from ..face.arkit import UNIT_INDEX
 from ..face.portrait import Portrait
 from ..motion.motion import Motion
+from ..motion.retarget import unit_changes
 from .eyes import Eye
 from .mouth import Mouth
 from .plate import split_layers
@@ -101,17 +102,6 @@ class GuideRenderer:
         points = self.rest[shown]
         return sample(picture, points[None, None, :, 0], points[None, None, :, 1])[0, :, 0].median(1).values
 
-    def deltas(self, motion: Motion) -> Tensor:
-        """[T,52] changes from the portrait's own expression that a motion asks for.
-
-        With `neutralise` the motion's weights are absolute. Without it they are added to the source's expression, as far
-        as the unit's range goes.
-        """
-        own = self.fitted.expression.to(motion.units)
-        if self.portrait.neutralise:
-            return motion.units - own
-        return torch.maximum(torch.minimum(own + motion.units, own.clamp(min=1)), own) - own
-
     def stream(
         self,
         motion: Motion,
@@ -135,7 +125,7 @@ class GuideRenderer:
         if chunk is None:
             chunk = max(1, min(8, _CHUNK_PIXELS // (self.source.shape[0] * self.source.shape[1])))
         base = self.source if dtype == torch.float32 else (self.source * 255).round().to(torch.uint8)
-        deltas = self.deltas(motion).to(self.device)
+        deltas = unit_changes(motion, self.portrait.fitted.expression, self.portrait.neutralise).to(self.device)
         head = motion.head.to(self.device)
         rows, columns = self.crop.slices
         for first in range(start, stop, chunk):
@@ -224,9 +214,12 @@ class GuideRenderer:
 
 def _grow(values: Tensor, covered: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Give uncovered pixels the value of a covered neighbour, `steps` pixels deep; values [n,C,h,w], covered [n,1,h,w]."""
-    for step in range(4 * steps):
-        shift, axis = (1, -1)[step % 2], -2 + step // 2 % 2
-        near, there = values.roll(shift, axis), covered.roll(shift, axis)
-        values = torch.where(~covered & there, near, values)
-        covered = covered | there
+    for _ in range(steps):
+        for axis in (-1, -2):
+            for shift in (1, -1):
+                near, there = values.roll(shift, axis), covered.roll(shift, axis)
+                # What rolls in from the other side is no neighbour.
+                there.select(axis, 0 if shift == 1 else -1).fill_(False)
+                values = torch.where(~covered & there, near, values)
+                covered = covered | there
     return values, covered

@@ -18,7 +18,7 @@ _PARTS = ("teeth_upper", "teeth_lower", "tongue", "inner_mouth")
 # (its baked shadows belong to another light).
 _CAVITY = (0.30, 0.10, 0.09)
 _ENAMEL = (0.93, 0.89, 0.82)
-_ENAMEL_SHARE = 0.75
+_ENAMEL_SHARE = 0.85
 _TONGUE_GAIN = (0.95, 0.80, 0.78)
 # Rings inward from where the lips touch, over which the lips' red fades to the colour of the cavity.
 _WET_RINGS = 5
@@ -150,7 +150,8 @@ class Mouth:
         down = torch.linspace(0, 1, size[0], device=teeth.device)[None, :, None]
         cavity = teeth.new_tensor(_CAVITY)[:, None, None] * white[:, None, None]
         cavity = (red[:, None, None] * (1 - down) + cavity * down).expand_as(teeth)
-        self.dark = 0.35 * cavity[:, -1:, :1]
+        # No light reaches the depth of the mouth but what its red walls throw back.
+        self.dark = 0.3 * cavity[:, -1:, :1] + 0.12 * red[:, None, None]
         return torch.cat([teeth * white[:, None, None], tongue * white[:, None, None], cavity], 2).contiguous()
 
     def _find_teeth(self, picture: Tensor) -> Tensor:
@@ -198,13 +199,12 @@ class Mouth:
         attributes = torch.cat([self.texture.expand(len(vertices), -1, -1), shade[..., None]], -1)
         drawn = rasterise(shifted, self.triangles, attributes, (box.size[0] * _FINER, box.size[1] * _FINER))
         u, v, light = drawn.values.unbind(-1)
-        colour = sample(self.atlas, u, v) * torch.where(drawn.covered, light, light.new_tensor(0.0))[:, None]
-        colour = colour + (self.dark - colour) * (1 - drawn.covered[:, None].to(colour))
+        colour = self.dark + (sample(self.atlas, u, v) - self.dark) * (light * drawn.covered)[:, None]
         colour = torch.nn.functional.avg_pool2d(colour, _FINER)
 
         # Shadow of the upper lip, and of the cheeks in the corners.
         below = (t - now.at(now.upper, s)) / self.width
-        colour = colour * (1 - 0.4 * torch.exp(-below.clamp(min=0) / 0.035))[:, None]
+        colour = self.dark + (colour - self.dark) * (1 - 0.4 * torch.exp(-below.clamp(min=0) / 0.035))[:, None]
         corner = smoothstep(torch.minimum(s, 1 - s), 0.0, 0.18)[:, None]
         colour = self.dark + (colour - self.dark) * (0.35 + 0.65 * corner)
 

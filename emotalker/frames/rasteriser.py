@@ -126,7 +126,7 @@ def rasterise(
     x1 = (right - 0.5 + _OVERLAP).floor().clamp(max=w - 1)
     width = (x1 - x0 + 1).clamp(min=0).long()
 
-    # Depth along a row; slivers have wild gradients, so it never leaves the range of the triangle's own corners.
+    # Depth along a row, kept in the range of the triangle's own corners as well.
     low = pz.amin()
     scale = (_DEPTH_STEPS - 2) / (pz.amax() - low).clamp(min=1e-6)
     z_row = z0 + zy_row * yc
@@ -150,9 +150,11 @@ def rasterise(
     values = attributes.reshape(-1, count)[flat]
     vx, vy = gradient(values)
     base = values[:, 0] - vx * origin_x[:, None] - vy * origin_y[:, None]
-    won = torch.cat([base, vx, vy], 1).index_select(0, owner).view(batch, h, w, 3 * count)
+    won = torch.cat([base, vx, vy, values.amin(1), values.amax(1)], 1)
+    base, vx, vy, least, most = won.index_select(0, owner).view(batch, h, w, 5 * count).split(count, -1)
     xw = (torch.arange(w, device=device, dtype=px.dtype) + 0.5)[:, None]
     yw = (torch.arange(h, device=device, dtype=px.dtype) + 0.5)[:, None, None]
     covered = covered.view(batch, h, w)
-    values = won[..., :count] + won[..., count : 2 * count] * xw + won[..., 2 * count :] * yw
+    # Slivers have wild gradients; no value leaves the range of its triangle's corners.
+    values = torch.minimum(torch.maximum(base + vx * xw + vy * yw, least), most)
     return Raster(values * covered[..., None], covered)

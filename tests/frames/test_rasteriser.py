@@ -70,6 +70,19 @@ def test_shared_edges_leave_no_gap():
     assert (drawn.values[0] - torch.stack([x, y], -1)).abs().max() < 1e-2
 
 
+def test_slivers_stay_in_the_range_of_their_corners():
+    generator = torch.Generator().manual_seed(1)
+    start = torch.rand(200, 2, generator=generator) * 60
+    far = start + 30 * torch.randn(200, 2, generator=generator)
+    near = (start + far) / 2 + 1e-4 * torch.randn(200, 2, generator=generator)
+    points = torch.stack([start, far, near], 1).reshape(1, -1, 2)
+    points = torch.cat([points, torch.zeros(1, 600, 1)], -1)
+    drawn = rasterise(points, torch.arange(600).view(-1, 3), torch.rand(600, 2, generator=generator), (64, 64))
+    assert drawn.covered.any()
+    assert drawn.values.min() >= 0
+    assert drawn.values.max() <= 1
+
+
 def test_culling_keeps_one_side():
     points = torch.tensor([[[2.0, 2, 0], [30, 2, 0], [2, 30, 0]]])
     clockwise, other = torch.tensor([[0, 1, 2]]), torch.tensor([[0, 2, 1]])
