@@ -3,14 +3,12 @@
 import torch
 from torch import Tensor
 
-from .arkit import FACE_UNITS
 from .fitted import FittedRig
 from .landmarks478 import FACE_OVAL
 
 PRIOR = 0.02
 """Landmark noise, in shares of the distance between the eyes, over the expected size (1) of a weight."""
 SWEEPS = 60
-ROUNDS = 3
 OVAL_WEIGHT = 0.2
 
 
@@ -54,5 +52,4 @@ def fit_units(fitted: FittedRig, landmarks: Tensor) -> Tensor:
         for i in range(len(matrix)):
             gradient = wanted[:, i] - solution @ normal[:, i] + solution[:, i] * normal[i, i]
             solution[:, i] = (gradient / normal[i, i]).clamp(min=float(low[i]))
-    assert len(FACE_UNITS) == len(effects)
     return (start + solution[:, count:]).float()

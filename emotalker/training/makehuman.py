@@ -64,14 +64,15 @@ class Proxy:
     offsets: np.ndarray
     scales: list[tuple[int, int, float]]
 
-    def place(self, base: np.ndarray) -> np.ndarray:
-        """Vertices [P,3] of the proxy for base vertices [B,3]."""
-        scale = [abs(base[a, axis] - base[b, axis]) / size for axis, (a, b, size) in enumerate(self.scales)]
-        return (base[self.indices] * self.weights[..., None]).sum(1) + self.offsets * np.array(scale)
+    def place(self, base: np.ndarray, sized_by: np.ndarray | None = None) -> np.ndarray:
+        """Vertices [P,3] of the proxy for base vertices [B,3].
 
-    def carry(self, base: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """How far the proxy's vertices move [P,3] when the base moves by offsets [B,3]."""
-        return self.place(base + offsets) - self.place(base)
+        `sized_by` [B,3] are the base vertices that say how large the offsets are, `base` itself by default. The teeth's
+        height is measured from lower to upper teeth: an open jaw would stretch them, so a closed one must be given.
+        """
+        sized = base if sized_by is None else sized_by
+        scale = [abs(sized[a, axis] - sized[b, axis]) / size for axis, (a, b, size) in enumerate(self.scales)]
+        return (base[self.indices] * self.weights[..., None]).sum(1) + self.offsets * np.array(scale)
 
 
 def read_proxy(folder: Path) -> Proxy:

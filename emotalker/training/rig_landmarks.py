@@ -150,11 +150,14 @@ def on_ring(vertices: np.ndarray, half: np.ndarray, points: np.ndarray) -> tuple
     way = points[-1] - points[0]
     share = ((points - points[0]) @ way / (way @ way)).clip(0, 1)
     found, weights = [], []
-    for value in share:
+    for value in share[1:-1]:
         j = int(np.clip(np.searchsorted(along, value), 1, len(half) - 1))
         part = np.clip((value - along[j - 1]) / max(along[j] - along[j - 1], 1e-9), 0, 1)
         found.append([half[j - 1], half[j], half[j]])
         weights.append([1 - part, part, 0.0])
+    # Some vertices next to a corner lie farther out than it: the ends are set by hand.
+    found = [[half[0]] * 3, *found, [half[-1]] * 3]
+    weights = [[1.0, 0.0, 0.0], *weights, [1.0, 0.0, 0.0]]
     return np.array(found), np.array(weights)
 
 

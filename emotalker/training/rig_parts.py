@@ -31,9 +31,9 @@ them, from the back, that is cut off."""
 
 @dataclass
 class Part:
-    """One mesh of the rig; `place` gives its vertices [P,3] for base vertices [B,3]."""
+    """One mesh of the rig; `place` gives its vertices [P,3] for base vertices [B,3], sized by others (see Proxy.place)."""
 
-    place: Callable[[np.ndarray], np.ndarray]
+    place: Callable[[np.ndarray, np.ndarray], np.ndarray]
     uv: np.ndarray
     triangles: np.ndarray
     groups: np.ndarray
@@ -124,7 +124,7 @@ def head_part(mesh: Mesh, shape: np.ndarray, groups: dict[int, str]) -> Part:
     names = [groups.get(number, "skin") for number in keep]
     triangles = triangulate(faces)
     each = [GROUPS.index(name) for name, face in zip(names, faces, strict=True) for _ in range(len(face) - 2)]
-    return Part(lambda base: base[vertex], uv, np.array(triangles), np.array(each), vertex)
+    return Part(lambda base, _: base[vertex], uv, np.array(triangles), np.array(each), vertex)
 
 
 def proxy_part(proxy: Proxy, group: Callable[[np.ndarray], list[str]], keep: np.ndarray | None = None) -> Part:
@@ -134,7 +134,7 @@ def proxy_part(proxy: Proxy, group: Callable[[np.ndarray], list[str]], keep: np.
     names = group(proxy.indices)
     triangles = np.array(triangulate(faces))
     each = np.array([GROUPS.index(names[vertex[t[0]]]) for t in triangles])
-    return Part(lambda base: proxy.place(base)[vertex], uv, triangles, each, np.full(len(vertex), -1))
+    return Part(lambda base, sized_by: proxy.place(base, sized_by)[vertex], uv, triangles, each, np.full(len(vertex), -1))
 
 
 def teeth_part(folder: Path, shape: np.ndarray) -> Part:
@@ -201,7 +201,7 @@ def eyeball_part(side: str, radius: float) -> Part:
     helper = EYE_HELPER[side]
     reference: list[float] = []
 
-    def place(base: np.ndarray) -> np.ndarray:
+    def place(base: np.ndarray, _: np.ndarray) -> np.ndarray:
         centre = base[helper].mean(0)
         spread = float(np.sqrt(((base[helper] - centre) ** 2).sum(1).mean()))
         if not reference:

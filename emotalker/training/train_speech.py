@@ -255,9 +255,7 @@ class Run:
         """Write the averaged weights in half precision with their card; returns the metrics."""
         metrics = self.validate()
         tensors = {
-            name: (value.half() if value.is_floating_point() else value).contiguous()
-            for name, value in self.average.items()
-            if not name.startswith("phones.")
+            name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in self.average.items()
         }
         save_file(tensors, folder / "speech.safetensors")
         card = {
