@@ -15,7 +15,10 @@ ANCHORS = {"short": ((8, 2), (16, 6)), "full": ((4, 1),)}  # (pixels between anc
 SMALLEST = {"short": 128, "full": 192}  # input size they were made for
 SCORE_CLIP = 100.0
 OVERLAP = 0.3  # boxes that share more (intersection over union) are one face
-SCORE = {"short": 0.5, "full": 0.6}
+SCORE = {
+    "short": 0.5,
+    "full": 0.4,
+}  # full: MediaPipe has 0.6; here the landmark network judges, and an old face 60 px wide needs it
 
 # (network, long side of the picture in pixels of its input, turn of the picture in degrees). The networks are convolutional: a
 # larger input finds smaller faces. Measured on the development portraits, whole, cropped to the face, shrunk into a large

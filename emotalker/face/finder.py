@@ -13,11 +13,12 @@ from .landmarks import IRISES, MESH, LandmarkNetwork, region_of_landmarks, regio
 
 # Log odds of a face, from the landmark network, once its region has settled. On the development portraits, plain, rolled, cut
 # and shrunk: 21 to 42 for faces seen well, 3 to 20 for faces cut by the picture's edge, at most 18 for faces upside down, at
-# most 16 for parts of a larger face, 3 for what is no face.
+# most 16 for parts of a larger face, 12 for what is no face.
 CLEAR = 20.0
-SURE = 15.0
-LIKELY = 5.0
-POSSIBLE = 2.0  # taken only where nothing is likely
+SURE = 15.0  # enough for a face beside others
+LIKELY = 10.0  # enough for the only face
+POSSIBLE = 2.0  # enough for the only face where it is LARGE: then the picture's edge may have cut it
+LARGE = 1 / 8  # of the picture's long side
 LATER = 5.0  # by which a find of a later stage, as of the picture turned on its side, must beat one in the same place
 PASSES = 6  # times a region follows its landmarks, at most; faces seen well settle in two
 # What counts as the same region: shift (in region sizes), growth and shrinking (logarithms), turn (radians). The detector's
@@ -90,9 +91,11 @@ class FaceFinder:
             if any(odds >= CLEAR for odds, _ in seen):
                 break
         faces: list[Face] = []
-        least = LIKELY if any(odds >= LIKELY for odds, _ in seen) else POSSIBLE
         for odds, face in sorted(seen, key=lambda pair: -pair[0]):
-            if odds >= least and not any(same_face(face.box, other.box) for other in faces):
+            large = face.box[2] - face.box[0] > LARGE * max(image.shape[:2])
+            if odds < (SURE if faces else POSSIBLE if large else LIKELY):
+                continue
+            if not any(same_face(face.box, other.box) for other in faces):
                 faces.append(face)
         return sorted(faces, key=lambda face: -face.iris_distance)
 
