@@ -18,11 +18,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from emotalker.face.fitting import fit_units
-
 from emotalker.emotion.expression import face_units
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
 from emotalker.face.finder import FaceFinder
+from emotalker.face.fitting import fit_units
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.gaze import gaze_mood, gaze_units
@@ -59,7 +58,7 @@ def load(path: Path) -> torch.Tensor:
 def tile(frame: torch.Tensor, box) -> Image.Image:
     """Square around the face box, TILE pixels wide."""
     x0, y0, x1, y1 = (float(v) for v in box)
-    half = 0.85 * max(x1 - x0, y1 - y0)
+    half = 0.72 * max(x1 - x0, y1 - y0)
     x, y = (x0 + x1) / 2, (y0 + y1) / 2 - 0.06 * (y1 - y0)
     picture = Image.fromarray((frame.clamp(0, 1) * 255).round().byte().cpu().numpy())
     return picture.crop((round(x - half), round(y - half), round(x + half), round(y + half))).resize(
@@ -86,17 +85,14 @@ def measure(portrait: Portrait, renderer: GuideRenderer, finder: FaceFinder) -> 
     (the eye sees a jaw before a nostril). 1 would be as asked; a finder that expects ordinary faces sees less.
     """
     effects = portrait.fitted.landmarks(portrait.fitted.units)[..., :2].flatten(1)
-    shown = {}
-    for emotion in EMOTIONS[1:]:
-        motion = still(rows_of([emotion], STRENGTHS), with_head=False)
-        frames = torch.cat(list(renderer.stream(motion)))
-        landmarks, _ = finder.track(frames, portrait.face)
-        fitted = fit_units(portrait.fitted, landmarks)
-        asked = motion.units[-1] - motion.units[0]
-        change = fitted - fitted[:1]
-        along = effects @ (asked @ effects)
-        shown[emotion] = ((change @ along) / (asked @ along)).tolist()
-    return shown
+    motion = still(rows_of(EMOTIONS[1:], STRENGTHS), with_head=False)
+    landmarks = torch.cat([finder.track(frames, portrait.face)[0] for frames in renderer.stream(motion)])
+    shape = (len(EMOTIONS) - 1, len(STRENGTHS), -1)
+    fitted, units = fit_units(portrait.fitted, landmarks).view(shape), motion.units.view(shape)
+    asked = units[:, -1] - units[:, 0]
+    along = asked @ effects @ effects.T
+    change = ((fitted - fitted[:, :1]) * along[:, None]).sum(-1) / (asked * along).sum(-1, keepdim=True)
+    return {emotion: [round(v, 3) for v in row] for emotion, row in zip(EMOTIONS[1:], change.tolist(), strict=True)}
 
 
 def main() -> None:
