@@ -95,7 +95,8 @@ class Eye:
     def _paint_ball(self, local: Tensor, x: Tensor, y: Tensor, s: Tensor, above: Tensor, below: Tensor) -> Tensor:
         """Iris and white without lids: [3,h,w]."""
         w = self.width
-        inside = smoothstep(-above, 0.0, 0.05 * w) * smoothstep(-below, -0.01 * w, 0.03 * w)
+        # Right under the upper lid lies its shadow and the lashes': no part of the eyeball.
+        inside = smoothstep(-above, 0.02 * w, 0.10 * w) * smoothstep(-below, -0.01 * w, 0.03 * w)
         inside = inside * smoothstep(s, 0.0, 0.04) * smoothstep(1 - s, 0.0, 0.04)
         distance = ((x - self.centre[0]) ** 2 + (y - self.centre[1]) ** 2).sqrt() / self.radius
         white_known = inside * smoothstep(distance, 1.12, 1.25)
@@ -177,8 +178,8 @@ class Eye:
         turn = gaze.norm(dim=1) * ball
 
         # How far the upper edge has left its place in the portrait, as a share of the eye's width.
-        moved = ((now.upper * (self.rest.length / now.length)[:, None] - self.rest.upper) / self.width).abs().mean(1)
-        lid = smoothstep(moved, 0.006, 0.04)[:, None, None]
+        moved = (now.upper * scale[:, 0] - self.rest.upper) / self.width
+        lid = smoothstep(moved.abs().mean(1), 0.006, 0.04)[:, None, None]
         # An eye that neither turns nor changes its opening is the portrait's.
         active = torch.maximum(lid, smoothstep(turn, 0.05, 1.0)[:, None, None])[:, None]
         here_x, here_y = rx - self.box.x0, ry - self.box.y0
@@ -194,7 +195,8 @@ class Eye:
         over = smoothstep(above, -0.35, 0.0) * smoothstep(s, -0.1, 0.0) * smoothstep(1 - s, -0.1, 0.0)
         lash = 1 + (lash - 1) * over[:, None]
         # A lid that comes down throws its shadow on the eyeball below it.
-        shadow = 0.35 * torch.exp(-(-above).clamp(min=0) * 1.6) * lid
+        sunk = smoothstep(moved.mean(1), 0.0, 0.05)
+        shadow = 0.35 * torch.exp(-(-above).clamp(min=0) * 1.6) * sunk[:, None, None]
         return EyeFrame(box, coverage, colour * (1 - shadow)[:, None], lid.expand_as(s), lash)
 
 

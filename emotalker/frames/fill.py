@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Pyramid levels up to this many pixels are relaxed fully.
+_RELAXED_SIZE = 320
+
 
 def blur(image: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of [H,W,C] or [H,W] with standard deviation `sigma` in pixels; borders are reflected."""
@@ -52,7 +55,8 @@ def smooth_fill(image: Tensor, known: Tensor, relax: int = 30) -> Tensor:
         trust = weight.clamp(max=1) if weight is levels[0][1] else (weight * 4).clamp(max=1)
         own = torch.where(weight > 1e-4, colour / weight.clamp(min=1e-4), full)
         full = own * trust + full * (1 - trust)
-        for _ in range(relax):
+        # What the coarse levels settled needs only a touch on the fine ones.
+        for _ in range(relax if max(colour.shape[-2:]) <= _RELAXED_SIZE else 3):
             around = F.pad(full, (1, 1, 1, 1), mode="replicate")
             mean4 = (around[..., 1:-1, :-2] + around[..., 1:-1, 2:] + around[..., :-2, 1:-1] + around[..., 2:, 1:-1]) / 4
             full = own * trust + mean4 * (1 - trust)
