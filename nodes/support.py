@@ -4,7 +4,6 @@ import contextlib
 import gc
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 
 import comfy.model_management as memory
@@ -13,9 +12,6 @@ import folder_paths
 import torch
 
 from ..emotalker.errors import UserError
-
-FIRST_CHUNK = 2  # frames, until it is known how long one takes
-CHUNK_SECONDS = 0.6  # a chunk that takes longer is halved
 
 
 @contextlib.contextmanager
@@ -91,35 +87,21 @@ def onto_device(networks: list[torch.nn.Module], size: int = 0) -> "comfy.model_
     return patcher
 
 
-def stream_within(stream, start: int, stop: int, chunk: int) -> Iterator[torch.Tensor]:
-    """Frames start..stop of a renderer, in chunks that fit the time (Cancel acts between two of them) and the memory.
-
-    Args:
-        stream: called with (start, stop, chunk), yields chunks of frames.
-        start, stop: range of frames.
-        chunk: largest number of frames at a time.
+def without_running_out(stream, start: int, stop: int, chunk: int) -> Iterator[torch.Tensor]:
+    """Frames start..stop of stream(start, stop, chunk); on out-of-memory the chunk is halved and the stream goes on.
 
     Raises:
-        UserError: not even one frame at a time fits into memory.
+        UserError: not even one frame at a time fits.
     """
-    size = min(chunk, FIRST_CHUNK)
     while start < stop:
-        began = time.monotonic()
         try:
-            for frames in stream(start, stop, size):
+            for frames in stream(start, stop, chunk):
                 start += len(frames)
-                taken = time.monotonic() - began
                 yield frames
-                wanted = size // 2 if taken > CHUNK_SECONDS else size * 2 if taken < CHUNK_SECONDS / 3 else size
-                wanted = min(max(wanted, 1), chunk)
-                if wanted != size and start < stop:
-                    size = wanted
-                    break  # the renderer keeps its chunk size, so it is asked anew
-                began = time.monotonic()
-            continue
+            return
         except memory.OOM_EXCEPTION as error:
-            if size == 1:
+            if chunk == 1:
                 raise UserError("Not even one frame of this portrait fits into memory: use a smaller picture.") from error
-            size = chunk = max(1, size // 2)
+            chunk = max(1, chunk // 2)
         gc.collect()
         memory.soft_empty_cache()

@@ -16,9 +16,9 @@ from ..emotalker.motion.motion import Motion
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import write_video
 from .progress import Progress
-from .support import device, make_room, stream_within
+from .support import device, make_room, without_running_out
 
-CHUNK_PIXELS = 2 << 20  # pixels rendered at once
+CHUNK, CHUNK_PIXELS = 4, 1 << 20  # frames, and pixels, rendered at once at most: Cancel takes effect between two chunks
 BYTES_PER_PIXEL = 600  # rough need of the renderer for one pixel of a chunk, for ComfyUI's memory management
 FORMATS = {"auto": "mp4", "mp4": "mp4", "webm": "webm"}
 CODECS = {"auto", "h264"}
@@ -38,24 +38,28 @@ class TalkingVideo(Input.Video):
         self._portrait, self._motion, self._audio = portrait, motion, audio
         self._start, self._stop = start, len(motion) if stop is None else stop
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[torch.Tensor]:
-        """Renders frames start..stop of this video; yields [n, H, W, 3] uint8. Memory stays the same for any length."""
-        first = self._start + start
-        last = self._stop if stop is None else min(self._stop, self._start + stop)
+    def frames(self) -> Iterator[torch.Tensor]:
+        """Renders; yields [n, H, W, 3] uint8. Memory stays the same for any length."""
         height, width = self._portrait.image.shape[:2]
-        chunk = max(1, min(8, CHUNK_PIXELS // (height * width)))
+        chunk = max(1, min(CHUNK, CHUNK_PIXELS // (height * width)))
         make_room(chunk * height * width * BYTES_PER_PIXEL)
         renderer = GuideRenderer(self._portrait, device())
-        return stream_within(
-            lambda begin, end, size: renderer.stream(self._motion, size, begin, end, torch.uint8), first, last, chunk
-        )
+        # Chunks always begin at the same frames, so that a part is rendered to the very pixels of the whole.
+        begin, end = self._start - self._start % chunk, min(len(self._motion), self._stop + -self._stop % chunk)
+        position = begin
+        for frames in without_running_out(
+            lambda start, stop, size: renderer.stream(self._motion, size, start, stop, torch.uint8), begin, end, chunk
+        ):
+            wanted = frames[max(0, self._start - position) : max(0, self._stop - position)]
+            position += len(frames)
+            if len(wanted):
+                yield wanted
 
-    def rendered(self, start: int = 0, stop: int | None = None) -> Iterator[torch.Tensor]:
+    def rendered(self) -> Iterator[torch.Tensor]:
         """As `frames`, with progress and preview in the node that asks; raises when the user cancels."""
-        total = (self.get_frame_count() if stop is None else stop) - start
-        progress = Progress(total)
+        progress = Progress(self.get_frame_count())
         done = 0
-        for frames in self.frames(start, stop):
+        for frames in self.frames():
             done += len(frames)
             progress.show(done, frames[-1])
             yield frames

@@ -1,0 +1,112 @@
+"""The command line makes a video, and says in one line what is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from emotalker.cli import main
+from emotalker.errors import UserError
+from emotalker.pipeline import format_of
+from emotalker.video.audio import Sound, read_audio, write_wav
+from emotalker.video.decode import read_frames, video_facts
+
+ROOT = Path(__file__).resolve().parent.parent
+PORTRAIT = str(ROOT / "samples" / "emotalker_portrait.png")
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory):
+    """Half a second of the sample voice."""
+    waveform, rate = read_audio(ROOT / "samples" / "emotalker_voice.wav")
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    write_wav(path, Sound(waveform[:, rate : rate * 3 // 2], rate))
+    return str(path)
+
+
+def generate(voice, out, *more, seed="1"):
+    return main(["generate", "--portrait", PORTRAIT, "--audio", voice, "--seed", seed, "--out", str(out), *more])
+
+
+def test_a_video_is_made(voice, tmp_path, capsys):
+    out = tmp_path / "a.mp4"
+    assert generate(voice, out, "--emotion", "happy=0.8,surprise=0.3", "--fps", "30") == 0
+    assert sum(len(chunk) for chunk in read_frames(out)) == 15
+    assert video_facts(out).fps == 30
+    assert "15 frames of 512 x 512, 0.5 s of speech" in capsys.readouterr().out
+
+
+def test_the_same_seed_gives_the_same_pictures_and_another_does_not(voice, tmp_path):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert generate(voice, tmp_path / name, seed=seed) == 0
+    first = [path.read_bytes() for path in sorted((tmp_path / "a").glob("*.png"))]
+    assert len(first) == 13
+    assert first == [path.read_bytes() for path in sorted((tmp_path / "b").glob("*.png"))]
+    assert first != [path.read_bytes() for path in sorted((tmp_path / "c").glob("*.png"))]
+
+
+def test_with_all_gains_at_zero_and_the_own_expression_nothing_moves(voice, tmp_path):
+    gains = [word for name in ("mouth", "expression", "head", "blink") for word in (f"--{name}", "0")]
+    assert generate(voice, tmp_path / "still", "--no-neutralise", *gains) == 0
+    pictures = {path.read_bytes() for path in (tmp_path / "still").glob("*.png")}
+    assert len(pictures) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--portrait", "none.png"], "no picture none.png"),
+        (["--audio", "none.wav"], "no sound file none.wav"),
+        (["--emotion", "glad=1"], "glad"),
+        (["--face-index", "3"], "face_index 3"),
+        (["--fps", "5"], "24 to 60"),
+        (["--out", "a.avi"], "names no known video format"),
+        (["--mouth", "9"], "mouth"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(voice, tmp_path, capsys, change, words):
+    assert generate(voice, tmp_path / "a.mp4", *change) == 1
+    message = [line for line in capsys.readouterr().err.splitlines() if line.startswith("emotalker: ")]
+    assert len(message) == 1 and words in message[0]
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_train_names_its_parts(capsys):
+    assert main(["train"]) == 1
+    assert "speech" in capsys.readouterr().err
+    assert main(["train", "nonsense"]) == 1
+
+
+def test_the_library_needs_no_comfyui_and_imports_no_training():
+    """Nothing that generates imports ComfyUI, training code or what only developers have."""
+    script = (
+        "import sys, emotalker.cli, emotalker.pipeline\n"
+        "bad = [n for n in sys.modules if n.split('.')[0] in "
+        "('comfy', 'comfy_api', 'folder_paths', 'cv2', 'matplotlib', 'mediapipe', 'anny', 'transformers')"
+        " or n.startswith('emotalker.training')]\n"
+        "sys.exit(', '.join(bad) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("a.mp4", "mp4"), ("a.WEBM", "webm"), ("b/a.gif", "gif"), ("a.webp", "webp"), ("a", "png")]
+)
+def test_the_name_chooses_the_format(name, format):
+    assert format_of(name) == format
+
+
+def test_an_unknown_ending_is_named():
+    with pytest.raises(UserError, match=r"\.mp4, \.webm"):
+        format_of("a.mov")
+
+
+def test_the_sound_of_the_video_is_the_voice(voice, tmp_path):
+    assert generate(voice, tmp_path / "a.mp4", "--mouth", "0", "--head", "0") == 0
+    given, rate = read_audio(voice)
+    heard, again = read_audio(tmp_path / "a.mp4")
+    assert again == rate
+    assert torch.corrcoef(torch.stack([given[0], heard[0, : given.shape[1]]]))[0, 1] > 0.98
