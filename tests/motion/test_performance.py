@@ -1,14 +1,16 @@
 import pytest
 import torch
-from emotalker.motion.mouth import mouth_units
 
 from emotalker.emotion.taxonomy import EMOTIONS
 from emotalker.emotion.track import EmotionTrack, Segment
 from emotalker.errors import UserError
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
+from emotalker.motion.mouth import lip_closure, mouth_units
 from emotalker.motion.performance import perform
+from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX, frame_count
+from emotalker.video.audio import read_audio
 
 NONE = EmotionTrack()
 MOUTH = [i for i, name in enumerate(FACE_UNITS) if name.startswith(("mouth", "jaw", "tongue"))]
@@ -17,6 +19,11 @@ MOUTH = [i for i, name in enumerate(FACE_UNITS) if name.startswith(("mouth", "ja
 @pytest.fixture(scope="module")
 def speech(talk):
     return talk(20.0, seed=4)
+
+
+@pytest.fixture(scope="module")
+def real_speech(shared):
+    return analyse_speech(*read_audio(shared / "speech" / "librivox_sense_01_0920.wav"))
 
 
 def test_same_seed_same_take_and_another_seed_another(speech):
@@ -125,3 +132,19 @@ def test_gains_out_of_range_are_refused(speech):
         perform(speech, NONE, 0, head=3)
     with pytest.raises(UserError, match="blink gain is -1"):
         perform(speech, NONE, 0, blink=-1)
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_lips_close_in_real_speech_under_any_emotion(real_speech, emotion):
+    closed = lip_closure(real_speech) > 0.95
+    assert closed.sum() >= 5
+    motion = perform(real_speech, EmotionTrack.constant({emotion: 1.5}), 0)
+    assert lip_gap(motion.units)[closed].max() <= 0.03
+
+
+def test_head_and_brows_answer_real_speech(real_speech, silence):
+    spoken = perform(real_speech, NONE, 0)
+    quiet = perform(silence(real_speech.duration), NONE, 0)
+    brow = UNIT_INDEX["browOuterUpLeft"]
+    assert spoken.units[:, brow].max() > 2 * quiet.units[:, brow].max()
+    assert spoken.head[:, :3].diff(dim=0).abs().mean() > 2.5 * quiet.head[:, :3].diff(dim=0).abs().mean()
