@@ -60,12 +60,11 @@ class FittedRig:
         """
         count = len(weights)
         moved = (weights.to(self.units) @ self.units.flatten(1)).view(count, *self.rest.shape)
-        vertices = self.rest + moved
-        active = weights.abs().amax(1) > 0
+        vertices = moved.add_(self.rest)
         for edge in self.edges:
-            change = vertices.clone()
-            edge.part(change, -self.axes[1])
-            vertices = torch.where(active[:, None, None], change, vertices)
+            edge.part(vertices, -self.axes[1])
+        # Undoing overlaps rounds: a frame without change is the picture to the last bit.
+        vertices[weights.abs().amax(1) == 0] = self.rest
         return vertices if head is None else self.turn(vertices, self.head_weight, head)
 
     def turn(self, points: Tensor, share: Tensor, head: Tensor) -> Tensor:
@@ -81,8 +80,9 @@ class FittedRig:
         """
         head = head.to(self.rest)
         turn = self.head_turns(head) - torch.eye(3).to(self.rest)
-        shift = head[:, None, 3:] * self.scale
-        return points + share[:, None] * ((points - self.pivot) @ turn.transpose(1, 2) + shift)
+        shift = head[:, None, 3:] * self.scale - (self.pivot @ turn.transpose(1, 2))[:, None]
+        change = torch.baddbmm(shift, points.expand(len(head), -1, -1), turn.transpose(1, 2))
+        return torch.addcmul(points, change, share[:, None])
 
     def head_turns(self, head: Tensor) -> Tensor:
         """Rotation matrices [T,3,3] in picture space of head poses [T,6] (or [T,3], degrees), about the head's own axes.

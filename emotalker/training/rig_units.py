@@ -34,6 +34,19 @@ def dense_units(
             units[UNIT_INDEX[name], mine] = local @ rotation.T - local
 
 
+TONGUE_SINK = 0.2
+"""How far, in rig units, the back of the tongue sinks as the jaw opens wide: MakeHuman's target leaves it at the palate,
+where it would fill the open mouth."""
+
+
+def sink_tongue(units: np.ndarray, vertices: np.ndarray, vertex_group: np.ndarray) -> None:
+    """Let the tongue lie flat behind the lower teeth when the jaw opens (in place)."""
+    mine = vertex_group == GROUPS.index("tongue")
+    height = vertices[mine, 1]
+    share = (height - height.min()) / np.ptp(height)
+    units[UNIT_INDEX["jawOpen"], mine, 1] -= TONGUE_SINK * share
+
+
 def spread(field: np.ndarray, correction: np.ndarray, rings_out: np.ndarray, rings_in: np.ndarray, fade: tuple) -> None:
     """Add a correction [N,3] of ring 0 to field [V,3] (in place), fading over the rings on both sides of it."""
     for number, ring in enumerate(rings_out):
