@@ -1,5 +1,6 @@
 """Blinks: how often, when, and how a lid moves."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +56,8 @@ def draw_blinks(prosody: Prosody, seed: int, shifts: GazeShifts | None = None, g
     count = int(clock[-1] * 2) + 8
     normal, uniform = torch.randn(count, generator=generator), torch.rand(count, 6, generator=generator)
     gaps = torch.exp(GAP_SPREAD * normal - 0.5 * GAP_SPREAD**2).double()
-    gaps[0] *= uniform[0, 0].double()  # the clip begins somewhere between two blinks
+    # The clip begins somewhere in a gap, and long gaps are likelier to be met: a log-normal so weighted is wider by e^σ².
+    gaps[0] *= uniform[0, 0].double() * math.exp(GAP_SPREAD**2)
     beats = torch.cumsum(gaps, 0)
     beats = beats[beats < clock[-1]]
     times = torch.searchsorted(clock, beats).double() / RATE

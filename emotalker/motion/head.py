@@ -15,6 +15,8 @@ SPEECH_SPEED = {"yaw": 8.1, "pitch": 8.1, "roll": 4.7}
 LIMITS = {"yaw": 15.0, "pitch": 10.0, "roll": 10.0}
 AXES = ("yaw", "pitch", "roll")
 
+ENVELOPE = {"yaw": 1.08, "pitch": 1.0, "roll": 1.1}  # makes up for the movement held back at pauses and limits (measured)
+
 SLOW = 0.95  # s, smoothing of the slow wander
 QUICK = {"yaw": 0.22, "pitch": 0.16, "roll": 0.26}  # s, smoothing of the quick part
 SILENT_SLOW, SILENT_QUICK = 0.30, 0.04  # share of each that remains in silence
@@ -60,7 +62,7 @@ def draw_head(prosody: Prosody, strengths: Tensor, seed: int, gain: float = 1.0)
     slow_level = (SILENT_SLOW + (1 - SILENT_SLOW) * activity) * liveliness
     quick_level = (SILENT_QUICK * (1 - activity) + energy) * liveliness
     shares = torch.tensor([_quick_share(axis) for axis in AXES])
-    size = torch.tensor([SPEECH_SD[axis] for axis in AXES])
+    size = torch.tensor([SPEECH_SD[axis] * ENVELOPE[axis] for axis in AXES])
     turn = size * (slow[:, :3] * slow_level * (1 - shares).sqrt() + quick * quick_level * shares.sqrt())
     shift = slow[:, 3:] * slow_level * torch.tensor(SHIFT)
     time = torch.arange(count, dtype=torch.float32) / RATE
