@@ -37,9 +37,11 @@ CLOSURE_WEIGHT = 1.25
 """Loss weight of PP and FF, whose absence is seen most."""
 RUSH = 0.2
 """Part by which the speed of a crop swings around its mean: synthesisers speak too evenly."""
-ALIGNED_SHARE = 2.5
-"""How much more often an utterance is drawn whose labels two opinions share."""
-PHONE_LOSS, VOICING_LOSS = 0.5, 0.3
+ALIGNED_SHARE = 4.0
+"""How much more often an utterance is drawn that has labels of both opinions."""
+ALIGNED_TRUST = 0.7
+"""Weight of the forced alignment's labels there; the rest is the synthesiser's own."""
+PHONE_LOSS, VOICING_LOSS = 1.0, 0.3
 HELD_OUT = 50
 """Every so many utterances one is kept for validation."""
 BOUNDARY = (-0.008, -0.004, 0.0, 0.004, 0.008)
@@ -122,9 +124,10 @@ def _labels(ends: np.ndarray, phones: np.ndarray, aligned: tuple[np.ndarray, np.
 
 
 def _shares(labels: np.ndarray, classes: int) -> Tensor:
-    """[B, K, S] labels to their shares [B, S, classes]."""
-    one_hot = torch.nn.functional.one_hot(torch.from_numpy(labels), classes)
-    return one_hot.float().mean(1)
+    """[B, 2K, S] labels, those of both opinions by turns, to their shares [B, S, classes]."""
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(labels), classes).float()
+    spoken, aligned = one_hot[:, ::2].mean(1), one_hot[:, 1::2].mean(1)
+    return spoken + ALIGNED_TRUST * (aligned - spoken)
 
 
 class Run:
@@ -264,8 +267,8 @@ class Run:
             "parameters": sum(value.numel() for name, value in tensors.items() if value.is_floating_point()),
             "data": f"{hours:.1f} hours of synthetic speech with exact phone timings: comments of GoEmotions (Demszky et al. "
             "2020, CC BY 4.0) spoken by flite (slt, rms, awb, kal16), festival (kal, ked, slt-hts) and espeak-ng (22 languages "
-            "and accents, 30 voice variants), augmented; the labels of flite and festival are the mean of their own and "
-            "pocketsphinx's forced alignment. No recording of a person.",
+            "and accents, 30 voice variants), augmented; the labels of flite and festival are the weighted mean of their own "
+            "and pocketsphinx's forced alignment. No recording of a person.",
             "command": "python -m emotalker.training.train_speech --data FOLDER --texts goemotions_train.tsv.gz "
             f"--hours {self.options.hours:g} --minutes {self.options.minutes:g} --seed {self.options.seed}",
             "seed": self.options.seed,
