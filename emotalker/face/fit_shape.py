@@ -10,7 +10,7 @@ from .landmarks478 import FACE_OVAL, IRIS
 from .rig import Rig
 
 # Standard deviations that the priors assume. Lengths are shares of the distance between the eyes.
-NOISE = 0.02
+NOISE = 0.03
 """What the shape need not explain of a landmark's place; the residual warp does the rest."""
 NOISE_DEPTH = 0.12
 """The same for mediapipe's depth, which is a rough guess."""

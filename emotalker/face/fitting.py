@@ -18,6 +18,9 @@ __all__ = ["FittedRig", "fit_rig", "fit_units"]
 
 DEPTH_SHARE = 0.3
 """How much of the residual in mediapipe's rough depth the warp takes over."""
+SURE = 0.08
+"""Weight that an estimated expression must exceed to count, and that is taken off it: calm faces read up to about 0.2 in
+some unit, and taking an expression away that is not there would change the person."""
 SEAL_ROUNDS = 6
 CLOSED = 0.035
 """Lips count as closed where the landmarks' gap is below this share of the mouth's width: the finder's noise on closed lips."""
@@ -65,6 +68,7 @@ def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = No
     carry_mouth(rig, vertices, before)
     place_lashes(rig, vertices, before)
     looks = place_eyeballs(rig, vertices, before, torch.from_numpy(seen).float(), axes, camera.scale)
+    expression = (expression - SURE).clamp(min=0)
     units, expression = suit_units(rig, vertices, matrix, expression, edges)
     eyeballs = torch.cat([rig.group_vertices(f"eyeball_{side.lower()}") for side in SIDES])
     units[:, eyeballs] = looks[:, eyeballs]
@@ -99,7 +103,10 @@ def seal_closed_lips(lips: Edge, vertices: Tensor, down: Tensor) -> None:
     width = (vertices[lips.ring, :2].amax(0) - vertices[lips.ring, :2].amin(0)).max()
     gap = (lips.across(vertices) @ down) * lips.sign
     if gap.max() < CLOSED * width:
-        for _ in range(SEAL_ROUNDS):
+        for _ in range(SURE = 0.08
+"""Weight that an estimated expression must exceed to count, and that is taken off it: calm faces read up to about 0.2 in
+some unit, and taking an expression away that is not there would change the person."""
+SEAL_ROUNDS):
             lips.spread(vertices, lips.across(vertices) / 2)
     else:
         lips.part(vertices, down)
