@@ -103,10 +103,7 @@ def seal_closed_lips(lips: Edge, vertices: Tensor, down: Tensor) -> None:
     width = (vertices[lips.ring, :2].amax(0) - vertices[lips.ring, :2].amin(0)).max()
     gap = (lips.across(vertices) @ down) * lips.sign
     if gap.max() < CLOSED * width:
-        for _ in range(SURE = 0.08
-"""Weight that an estimated expression must exceed to count, and that is taken off it: calm faces read up to about 0.2 in
-some unit, and taking an expression away that is not there would change the person."""
-SEAL_ROUNDS):
+        for _ in range(SEAL_ROUNDS):
             lips.spread(vertices, lips.across(vertices) / 2)
     else:
         lips.part(vertices, down)
