@@ -24,6 +24,8 @@ LEAST_CLOSING = 0.3
 """A blink still to come of less than this share says nothing about the size of a whole blink (the eyes are nearly shut)."""
 MOST_CORRECTION = 2.0
 """The source's expression must move the lips by this many times a gap left in the neutral face to be corrected by it."""
+JAW_MIDDLE = 0.3
+"""Where the jaw opens the lips by more than this share of its most, it can close what gap is left."""
 ROUNDS = 8
 
 
@@ -126,6 +128,10 @@ def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Ed
     if float(reach.sum()) < MOST_CORRECTION * missing:
         reach = moving
     if float(reach.sum()) < MOST_CORRECTION * missing:
+        # Too little to bend: a jaw that shuts a little more, and the lips, which never pass through each other, do the rest.
+        wide = opening(units[jaw])
+        left = opening(rest - torch.tensordot(expression, units, 1)) / wide.clamp(min=1e-3)
+        expression[jaw] += left[wide > JAW_MIDDLE * wide.max()].max().clamp(0, 0.15)
         return expression
     share = reach / (reach * expression).sum()
     for _ in range(ROUNDS):
