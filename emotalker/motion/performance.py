@@ -1,5 +1,7 @@
 """The whole performance: speech, emotion, eyes and head become one motion, and speech stays readable in it."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from scipy.signal import lfilter
@@ -75,6 +77,10 @@ def perform(
         if value is not None and not 0 <= value <= top:
             raise UserError(f"the {name} gain is {value}: use a number from 0 to {top}.")
     gaze = min(blink, 1.0) if gaze is None else gaze
+    # A few numbers a frame: everything is computed on the CPU, which makes it the same whatever the device.
+    device = features.visemes.device
+    heard = ("visemes", "voicing", "loudness", "embedding")
+    features = replace(features, **{name: getattr(features, name).detach().float().cpu() for name in heard})
     rate = features.fps if fps is None else float(fps)
     count = features.frames if rate == features.fps else frame_count(features.duration, rate)
     times = (torch.arange(count, dtype=torch.float64) + 0.5) / rate
@@ -86,9 +92,9 @@ def perform(
 
     felt = face_units(prosody.at(on_grid, times) * _lift(prosody, times)) * expression
     felt = (felt * _sides(prosody, seed, times)).clamp(0, 1)
-    speech = _at_rate(mouth_units(features, gain=mouth).float().cpu(), features, times)
-    visemes = _at_rate(features.visemes.float().cpu(), features, times)
-    closure = _at_rate(lip_closure(features).cpu(), features, times)
+    speech = _at_rate(mouth_units(features, gain=mouth), features, times)
+    visemes = _at_rate(features.visemes, features, times)
+    closure = _at_rate(lip_closure(features), features, times)
     units = join_speech(speech, felt, visemes, closure, min(1.0, mouth), rate)
     _add(units, expression * _brows(prosody, on_grid, seed, times))
 
@@ -99,7 +105,6 @@ def perform(
     if blink > 0:
         _close_lids(units, blink_closure(draw_blinks(prosody, seed, shifts, blink), times))
 
-    device = features.visemes.device
     metadata = {"seed": str(seed), "emotion": emotion.to_json()}
     metadata |= {
         n: f"{v:g}" for n, v in (("mouth", mouth), ("expression", expression), ("head", head), ("blink", blink), ("gaze", gaze))

@@ -53,9 +53,7 @@ def analyse(features: SpeechFeatures) -> Prosody:
     duration = features.frames / features.fps
     count = max(2, math.ceil(duration * RATE) + 1)
     grid = torch.arange(count, dtype=torch.float64) / RATE - 0.5 / features.fps  # frame i stands for its middle
-    curves = (
-        torch.stack([features.loudness, features.voicing, features.visemes[:, VISEME_INDEX["sil"]]], 1).detach().float().cpu()
-    )
+    curves = torch.stack([features.loudness, features.voicing, features.visemes[:, VISEME_INDEX["sil"]]], 1)
     loudness, voicing, silence = sample(torch.nan_to_num(curves), features.fps, grid).unbind(1)
     speaking = smooth(((1 - silence) * (loudness > 0.05)), 0.03) > 0.4
     pauses = _runs(~speaking, MIN_PAUSE, duration)
