@@ -107,7 +107,9 @@ def align_corpus(folder: Path, texts: Path, seed: int = 0) -> None:
     Where a phone begins and which vowel a weak syllable has is in part convention. Recordings of people are labelled by
     forced alignment, so the encoder learns a weighted mean of both. Goes on where an earlier run stopped. Utterances with
     a word that the aligner's dictionary lacks, or whose alignment agrees with the synthesiser in less than
-    LEAST_AGREEMENT of the time, have none. Writes shard_????.align.npz: `index` of the utterances, their `counts`, `ends` and `phones`.
+    LEAST_AGREEMENT of the time, have none.
+
+    Writes shard_????.align.npz: `index` of the utterances, their `counts`, `ends` and `phones`.
     """
     sentences = read_sentences(texts)
     for path in sorted(folder.glob("shard_????.npz")):
