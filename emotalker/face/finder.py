@@ -38,8 +38,9 @@ class Face:
 
     Attributes:
         box: x0, y0, x1, y1 in pixels, around landmarks 0-467; may reach over the picture's edge.
-        landmarks: [478, 3] in pixels: x right, y down, z smaller = nearer. 0-467 are MediaPipe's face mesh, 468-472 and
-            473-477 the irises of the subject's right and left eye, centre first.
+        landmarks: [478, 3] in pixels, as MediaPipe counts them (the middle of the first pixel is 0): x right, y down, z
+            smaller = nearer. 0-467 are its face mesh, 468-472 and 473-477 the irises of the subject's right and left eye,
+            centre first.
         score: probability that it is a face, 0..1.
         roll: degrees, positive when the head tilts to the picture's right (clockwise as seen).
     """

@@ -40,12 +40,12 @@ class Pyramid:
             level, step = level + 1, step / 2
             linear, shift = linear / 2, shift / 2 - 0.25
         pictures = self._level(level)
-        x, y = torch.meshgrid(
-            *(torch.arange(n, device=linear.device, dtype=linear.dtype) for n in (width, height)), indexing="xy"
-        )
-        places = torch.stack([x, y], -1).reshape(1, -1, 2) @ linear.transpose(1, 2) + shift[:, None]
-        scale = 2 / places.new_tensor([pictures.shape[3], pictures.shape[2]])
-        grid = ((places + 0.5) * scale - 1).reshape(-1, height, width, 2)
+        # grid_sample's own coordinates: -1 and 1 are the picture's edges
+        scale = 2 / linear.new_tensor([pictures.shape[3], pictures.shape[2]])
+        linear, shift = linear * scale[:, None], (shift + 0.5) * scale - 1
+        x, y = (torch.arange(n, device=linear.device, dtype=linear.dtype) for n in (width, height))
+        rows, columns = linear[:, :, 1, None] * y + shift[..., None], linear[:, :, 0, None] * x  # [M, 2, height], [M, 2, width]
+        grid = (rows[..., None] + columns[:, :, None]).permute(0, 2, 3, 1)
         return F.grid_sample(pictures.expand(len(grid), -1, -1, -1), grid, padding_mode=border, align_corners=False)
 
     def _level(self, level: int) -> Tensor:
