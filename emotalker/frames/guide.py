@@ -171,7 +171,9 @@ class GuideRenderer:
         frame = torch.where(flow.abs().amax(1, keepdim=True) < _STILL, self.picture, frame)
         for side, eye in self.eyes.items():
             self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), read_x, read_y)
-        self.mouth.draw(frame, vertices, opened, deltas[:, _MOUTH_UNITS].abs().amax(1))
+        activity = deltas[:, _MOUTH_UNITS].abs().amax(1)
+        self.mouth.cover(frame, vertices, opened, activity, read_x, read_y)
+        self.mouth.draw(frame, vertices, opened, activity)
         return frame.clamp_(0, 1)
 
     @staticmethod

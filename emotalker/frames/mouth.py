@@ -4,11 +4,12 @@ A portrait that shows its own teeth keeps them: they ride on the upper jaw and t
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..face.rig import Rig
 from .contours import Opening, opening
-from .fill import blur
+from .fill import blur, smooth_fill
 from .rasteriser import rasterise
 from .sampling import Box, box_around, sample, smoothstep
 from .surface import Surface, vertex_normals
@@ -26,6 +27,10 @@ _WET_RINGS = 5
 _DEEPEST = 0.6
 # Half the breadth of the dark line between closed lips, in mouth widths.
 _SEAM = 0.035
+# The line between closed lips: its breadth in mouth widths (standard deviation), and how much of red, green, blue it takes.
+_LINE, _LINE_DARKNESS = 0.014, (0.34, 0.50, 0.48)
+# How far beyond the fitted edge of lips that the portrait holds open its teeth may show: mouth widths, plus pixels.
+_RIM, _RIM_PIXELS = 0.015, 0.7
 # The interior is drawn this many times finer than the picture, then averaged.
 _FINER = 2
 # The teeth of the rig sit high behind the lips; down by this share of the mouth's width, upper and lower.
@@ -76,9 +81,12 @@ class Mouth:
         self.ring = ring
         self.lip_depth = rest[ring, 2].mean()
         self.rest_points = rest
-        self.own_box = box_around(rest[ring], 2.0, self.size)
+        self.own_box = box_around(rest[ring], 0.3 * self.width, self.size)
         self.own_teeth = self._find_teeth(picture)
+        # 0 where the portrait's lips are closed, 1 where they are open.
+        self.rest_open = float(smoothstep(self.rest.height() / self.width, 0.01, 0.04))
         self.slide = self._lip_slide(rig, rest)
+        self.lips = self._paint_lips(picture)
         self.triangles = self._seen_triangles(rig, rest)
         self.teeth = rig.group_vertices("teeth_upper")
         white = picture_white(skin, whites)
@@ -98,7 +106,7 @@ class Mouth:
         for name, share in zip(_PARTS[:2], _TEETH_DOWN, strict=True):
             self.down[rig.group_vertices(name), :2] = share * self.width * self._downwards()
         normals = vertex_normals(rest, self.triangles)
-        light = torch.nn.functional.normalize(rest.new_tensor([0.0, -0.35, -1.0]), dim=0)
+        light = F.normalize(rest.new_tensor([0.0, -0.35, -1.0]), dim=0)
         lit = normals @ light
         self.lit = 0.80 + 0.22 * lit.clamp(0, 1)
         self.lit[kind == 2] = 0.8
@@ -109,25 +117,69 @@ class Mouth:
         Where lips touch, a portrait shows the dark line between them; on parted lips it would be a black outline.
         """
         slide = torch.zeros_like(rest[:, :2])
-        outward = torch.nn.functional.normalize(rest[rig.lip_ring(-3), :2] - rest[rig.lip_ring(0), :2], dim=1)
+        outward = F.normalize(rest[rig.lip_ring(-3), :2] - rest[rig.lip_ring(0), :2], dim=1)
         along = self.rest.along[0]
         place = ((rest[rig.lip_ring(0), :2] - self.rest.origin[0]) @ along) / self.width
         middle = smoothstep(torch.minimum(place, 1 - place), 0.02, 0.25)[:, None]
+        amount = middle * (_SEAM * self.width * (1 - self.rest_open))
         for number, share in ((-2, 0.15), (-1, 0.5), (0, 1.0)):
-            slide[rig.lip_ring(number)] = outward * middle * (share * _SEAM * self.width)
+            slide[rig.lip_ring(number)] = outward * (share * amount)
         return slide
 
     def open(self, vertices: Tensor) -> tuple[Opening, Tensor]:
         """The opening in frames with vertices [n,V,3], and how far the lips' edges read outwards [n,V,2]."""
         now = opening(vertices, self.upper, self.lower)
-        parted = [smoothstep(o.height() / self.width, 0.004, 0.05) for o in (now, self.rest)]
-        return now, (parted[0] - parted[1]).clamp(min=0)[:, None, None] * self.slide
+        change = (now.height() - self.rest.height()) / self.width
+        return now, smoothstep(change, 0.003, 0.05)[:, None, None] * self.slide
+
+    def _paint_lips(self, picture: Tensor) -> Tensor:
+        """[3,h,w] own_box without what shows between lips that the portrait holds open: a closing mouth must not drag teeth
+        and dark corners along on its lips' edges."""
+        local = picture[:, self.own_box.slices[0], self.own_box.slices[1]].permute(1, 2, 0)
+        x, y = self.own_box.pixel_centres(picture.device)
+        s, t = self.rest.local(x, y)
+        hole = self.rest.coverage(s, t)[0]
+        rim = _RIM * self.width + _RIM_PIXELS
+        hole = (blur(hole, rim) > 0.12).float()
+        for corner in (0.0, 1.0):
+            distance = ((s[0] - corner) ** 2 * self.width**2 + t[0] ** 2).sqrt()
+            hole = torch.maximum(hole, (distance < 0.035 * self.width + 2 * rim).float())
+        return smooth_fill(local.contiguous(), 1 - hole).permute(2, 0, 1).contiguous()
+
+    def cover(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor, x: Tensor, y: Tensor) -> None:
+        """Take the portrait's own opening off the skin, in place; nothing to do where its lips are closed.
+
+        Args:
+            frame: [n,3,H,W].
+            vertices: [n,V,3] crop pixels.
+            now: the opening, see `open`.
+            activity: [n] largest change of a mouth unit from the portrait.
+            x, y: [n,H,W] where each pixel reads the portrait.
+        """
+        if self.rest_open == 0:
+            return
+        box = box_around(vertices[:, self.ring], 0.2 * self.width, self.size)
+        rows, columns = box.slices
+        x, y = x[:, rows, columns] - self.own_box.x0, y[:, rows, columns] - self.own_box.y0
+        h, w = self.own_box.size
+        inside = ((x > 0) & (x < w) & (y > 0) & (y < h)).to(frame)
+        share = smoothstep(activity, 0.0, 0.08)[:, None, None] * self.rest_open * inside
+        view = frame[:, :, rows, columns]
+        # Lips that now touch show the dark line of every closed mouth.
+        s, t = now.local(*box.pixel_centres(vertices.device))
+        upper, lower = now.at(now.upper, s), now.at(now.lower, s)
+        breadth = max(_LINE * self.width, 0.6)
+        line = torch.exp(-0.5 * ((t - (upper + lower) / 2) / breadth) ** 2)
+        line = line * (1 - smoothstep((lower - upper) / self.width, 0.0, 0.03)) * smoothstep(torch.minimum(s, 1 - s), 0.0, 0.14)
+        taken = line[:, None] * line.new_tensor(_LINE_DARKNESS)[:, None, None]
+        lips = sample(self.lips, x, y) * (1 - taken)
+        view += (lips - view) * share[:, None]
 
     def _seen_triangles(self, rig: Rig, rest: Tensor) -> Tensor:
         """Triangles of the mouth's inside that can come into view: not the backs of the teeth, nor the last molars."""
         triangles = torch.cat([rig.triangles[rig.group_triangles(name)] for name in _PARTS])
         a, b, c = (rest[triangles[:, i]] for i in range(3))
-        normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
+        normal = F.normalize(torch.linalg.cross(b - a, c - a), dim=1)
         facing = -normal[:, 2]
         inner = torch.isin(triangles[:, 0], rig.group_vertices("inner_mouth"))
         depth = ((a + b + c)[:, 2] / 3 - self.lip_depth) / self.width
@@ -137,7 +189,7 @@ class Mouth:
         """[3,h,3w] teeth, tongue and cavity under the picture's light."""
         teeth = rig.teeth_texture.permute(2, 0, 1).float() / 255
         size = teeth.shape[-2:]
-        tongue = torch.nn.functional.interpolate(rig.tongue_texture.permute(2, 0, 1)[None].float() / 255, size=size)[0]
+        tongue = F.interpolate(rig.tongue_texture.permute(2, 0, 1)[None].float() / 255, size=size)[0]
         # Enamel is what is not red.
         enamel = smoothstep(teeth[0] - teeth[1], 0.22, 0.10)[None] * smoothstep(teeth.mean(0), 0.1, 0.25)[None]
         plain = teeth.new_tensor(_ENAMEL)[:, None, None]
@@ -200,7 +252,7 @@ class Mouth:
         drawn = rasterise(shifted, self.triangles, attributes, (box.size[0] * _FINER, box.size[1] * _FINER))
         u, v, light = drawn.values.unbind(-1)
         colour = self.dark + (sample(self.atlas, u, v) - self.dark) * (light * drawn.covered)[:, None]
-        colour = torch.nn.functional.avg_pool2d(colour, _FINER)
+        colour = F.avg_pool2d(colour, _FINER)
 
         # Shadow of the upper lip, and of the cheeks in the corners.
         below = (t - now.at(now.upper, s)) / self.width
