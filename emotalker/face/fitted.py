@@ -59,7 +59,8 @@ class FittedRig:
             [T,V,3] pixels.
         """
         count = len(weights)
-        moved = (weights.to(self.units) @ self.units.flatten(1)).view(count, *self.rest.shape)
+        weights = weights.to(self.units)
+        moved = (weights @ self.units.flatten(1)).view(count, *self.rest.shape)
         vertices = moved.add_(self.rest)
         for edge in self.edges:
             edge.part(vertices, -self.axes[1])
