@@ -15,10 +15,8 @@ ANCHORS = {"short": ((8, 2), (16, 6)), "full": ((4, 1),)}  # (pixels between anc
 SMALLEST = {"short": 128, "full": 192}  # input size they were made for
 SCORE_CLIP = 100.0
 OVERLAP = 0.3  # boxes that share more (intersection over union) are one face
-SCORE = {
-    "short": 0.5,
-    "full": 0.4,
-}  # full: MediaPipe has 0.6; here the landmark network judges, and an old face 60 px wide needs it
+# MediaPipe asks 0.6 of `full`. Here the landmark network judges, and portrait 05, shrunk to a face of 60 px, needs less.
+SCORE = {"short": 0.5, "full": 0.4}
 
 # (network, long side of the picture in pixels of its input, turn of the picture in degrees). The networks are convolutional: a
 # larger input finds smaller faces. Measured on the development portraits, whole, cropped to the face, shrunk into a large
@@ -71,7 +69,7 @@ class FaceDetector:
         if long > FAR[0][1]:
             yield self.detect(picture, FARTHEST)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def detect(self, picture: Pyramid, levels: Sequence[tuple[str, int, float]]) -> Detections:
         """Candidates at some sizes and turns of a picture; a face found at several is taken from the first."""
         return join([self._at(picture, *level) for level in levels])

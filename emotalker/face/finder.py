@@ -74,7 +74,7 @@ class FaceFinder:
         """The shipped networks on a device. Raises UserError when a weight file is missing."""
         return cls(FaceDetector(device), LandmarkNetwork(device), device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def find(self, image: Tensor) -> list[Face]:
         """All faces of a picture, largest iris distance first; an empty list when there is none.
 
@@ -109,7 +109,7 @@ class FaceFinder:
             looks.append((odds.item(), Face.from_landmarks(landmarks[0].cpu(), odds.sigmoid().item())))
         return looks
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def track(self, frames: Tensor, start: Face | None = None, refine: bool = True) -> tuple[Tensor, Tensor]:
         """Landmarks of one face in every frame of a clip in which it moves little (a rendered talking head).
 

@@ -43,7 +43,7 @@ class LandmarkNetwork:
         """Load the network. Raises UserError when its file is missing."""
         self.network = Graph.load("face_landmarks", device=device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, pictures: Pyramid, centre: Tensor, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks in square regions.
 

@@ -28,7 +28,7 @@ OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379
 Box = tuple[int, int, int, int]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def person_matte(image: Tensor, face: Face, device: str | torch.device = "cpu") -> Tensor:
     """Soft mask of the person (hair, body, clothes) whose face this is.
 

@@ -104,6 +104,13 @@ def test_bytes_are_taken_too(finder, portraits, as_tensor):
     assert torch.allclose(face.landmarks, same.landmarks, atol=1e-3)
 
 
+def test_landmarks_can_be_fitted_to(finder, portraits):
+    target = finder.find(portraits("01_smile_teeth_photo.png").image)[0].landmarks
+    factor = torch.ones(1, requires_grad=True)
+    (factor * target).sum().backward()
+    assert torch.allclose(factor.grad, target.sum())
+
+
 def test_same_picture_gives_the_same_numbers(finder, portraits):
     image = portraits("08_head_turn.jpg").image
     assert torch.equal(finder.find(image)[0].landmarks, finder.find(image)[0].landmarks)
