@@ -15,8 +15,8 @@ from .taxonomy import EMOTION_INDEX, EMOTIONS, MAX_STRENGTH, resolve
 
 EASINGS = ("step", "linear", "smooth")
 FADE = 0.5
-"""Seconds that a linear or smooth segment takes to come and to go: facial expressions rise in 0.25 to 0.75 s
-(Schmidt, Cohn, Tian, "Signal characteristics of spontaneous facial expressions", Biological Psychology 65, 2003)."""
+"""Seconds that a linear or smooth segment takes to come and to go: our choice, a few tenths of a second like the onset of
+real expressions."""
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,17 @@ from .mouth import lip_closure, mouth_units
 from .prosody import RATE, Prosody, noise, smooth, stream
 
 # How an expression lives in time.
-ONSET = 0.10  # s, smoothing of every change: even a sudden emotion takes about 0.3 s to rise (Schmidt, Cohn, Tian 2003)
+ONSET = 0.10  # s, smoothing of every change: even a sudden emotion takes about 0.3 s to rise
 RELEASE = 0.35  # s, an expression leaves more slowly than it comes
 APEX, APEX_TIME = 0.12, 0.8  # how far the start of an emotion exceeds what follows, and the s it takes to settle
 FIRST = 0.6  # share of the expression that the first frame already shows
 SLOW_VARIATION, VARIATION_TIME = 0.07, 0.9  # sd of the strength's slow wander, s of its smoothing
 PHRASE_LIFT = 0.10  # a loud phrase shows this much more
 ASYMMETRY = 0.06  # sd of the difference between the two sides (Ekman, Hager, Friesen, Psychophysiology 18, 1981)
-BROW_INNER, BROW_OUTER = 0.16, 0.20  # brow raise on a full stress (Cavé et al., ICSLP 1996: brows rise with stressed syllables)
+BROW_INNER, BROW_OUTER = (
+    0.16,
+    0.20,
+)  # brow raise on a full stress (brows rise with the voice: Cavé et al., ICSLP 1996; the size is ours)
 IDLE_BROW = 0.03  # sd of the brows' wander without emotion
 
 
