@@ -100,7 +100,12 @@ class ComfyClient:
             PromptError: refused, or a node failed.
             TimeoutError: not done within the limit.
         """
-        return asyncio.run(asyncio.wait_for(self._run(prompt, workflow, on_progress), limit))
+        try:
+            return asyncio.run(asyncio.wait_for(self._run(prompt, workflow, on_progress), limit))
+        except asyncio.TimeoutError as error:  # before Python 3.11 it was another class than TimeoutError
+            raise TimeoutError(f"the prompt did not end within {limit:g} s") from error
+        except aiohttp.ClientError as error:
+            raise PromptError(f"the connection to the server broke: {error}") from error
 
     async def _request(self, method: str, path: str, data: dict | None = None) -> object:
         async with aiohttp.ClientSession() as session, session.request(method, self.url + path, json=data) as answer:
@@ -124,6 +129,8 @@ class ComfyClient:
                     outcome.previews += 1
                 elif message.type == aiohttp.WSMsgType.TEXT and _note(json.loads(message.data), outcome, on_progress):
                     break
+            else:
+                raise PromptError("the server closed the connection")
             outcome.seconds = time.monotonic() - started
         history = await self._request("GET", f"/history/{outcome.prompt_id}")
         outcome.outputs = history.get(outcome.prompt_id, {}).get("outputs", {})

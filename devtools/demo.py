@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from emotalker.video.audio import read_audio
-from emotalker.video.decode import read_frames
+from emotalker.video.decode import read_frames, video_facts
 
 from .client import ComfyClient, PromptError
 from .server import ROOT, ComfyServer, ServerError
@@ -37,9 +36,8 @@ def main() -> int:
         print(f"The demo failed: {error}", file=sys.stderr)
         return 1
     frames = sum(len(chunk) for chunk in read_frames(options.out))
-    waveform, rate = read_audio(options.out)
     print(
-        f"{options.out}: {frames} frames, {waveform.shape[1] / rate:.1f} s of speech, "
+        f"{options.out}: {frames} frames, {float(frames / video_facts(options.out).fps):.1f} s of speech, "
         f"{outcome.seconds:.1f} s taken ({time.monotonic() - started:.1f} s with ComfyUI's start)"
     )
     return 0
@@ -55,7 +53,7 @@ def _run(client: ComfyClient, workflow: dict):
             bar.n = value
             bar.refresh()
 
-        return client.run(prompt, workflow, on_progress=show)
+        return client.run(prompt, workflow, limit=3600, on_progress=show)
 
 
 if __name__ == "__main__":
