@@ -18,7 +18,9 @@ ODDS = 2.0  # how far (in log odds) colour statistics may move the network's ans
 ROUNDS = 2  # of re-estimating them
 RADIUS = 1 / 64  # guided filter: half of its window, over the grid's long side
 EPSILON = 1e-4  # guided filter: variance of colours in 0..1 that counts as flat
+FAINT = 0.05  # alpha that counts as none, and 1 - alpha that counts as none: the network's doubt in plain areas
 APART = 0.5  # alpha from which pixels hang together with the face
+WISPS = 1 / 48  # how far beyond those, over the grid's long side, fainter ones are kept
 # Outline of the face mesh in order (MediaPipe 0.10.21, FACEMESH_FACE_OVAL).
 # fmt: off
 OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
@@ -109,7 +111,7 @@ def examine(picture: Pyramid, box: Box, boxes: list[Box], answers: tuple[Tensor,
     alpha = torch.maximum(by_colour(colours, alpha), oval)
     alpha = alpha * hanging_on(alpha, oval)
     full = picture.levels[0][:, :, y0:y1, x0:x1]
-    matte = guided(colours, alpha, full)
+    matte = ((guided(colours, alpha, full) - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)
     return torch.maximum(matte, F.interpolate(oval, (y1 - y0, x1 - x0), mode="bilinear", align_corners=False))
 
 
@@ -145,8 +147,15 @@ def hanging_on(alpha: Tensor, oval: Tensor) -> Tensor:
     labels = torch.from_numpy(ndimage.label((alpha[0, 0] > APART).cpu().numpy())[0])
     own = labels[(oval[0, 0] > 0.5).cpu()].unique()
     own = torch.isin(labels, own[own > 0])
-    near, far = (F.max_pool2d(part.float()[None, None], 9, 1, 4).to(alpha) for part in (own, (labels > 0) & ~own))
-    return 1 - far * (1 - near)
+    own, other = (part.to(alpha)[None, None] for part in (own, (labels > 0) & ~own))
+    wisps = max(2, round(WISPS * max(alpha.shape[2:])))
+    return box_mean(grow(own, 2 * wisps), wisps) * (1 - grow(other, 4) * (1 - grow(own, 4)))
+
+
+def grow(mask: Tensor, radius: int) -> Tensor:
+    """The largest value within a square window."""
+    size = 2 * radius + 1
+    return F.max_pool2d(F.max_pool2d(mask, (1, size), 1, (0, radius)), (size, 1), 1, (radius, 0))
 
 
 def inside_oval(face: Face, box: Box, columns: int, rows: int) -> Tensor:
