@@ -194,10 +194,12 @@ class GuideRenderer:
         hole = hole.shifted(-box.x0, -box.y0).clipped(box.size)
         spot = (..., *hole.slices)
         values[spot], covered[spot] = _grow(values[spot], covered[spot], _GROW)
-        h, w = box.size
-        edge_x = torch.minimum(torch.arange(w, device=flow.device), torch.arange(w - 1, -1, -1, device=flow.device))
-        edge_y = torch.minimum(torch.arange(h, device=flow.device), torch.arange(h - 1, -1, -1, device=flow.device))
-        soft = smoothstep(torch.minimum(edge_y[:, None], edge_x[None, :]).to(flow), 0.0, 0.6 * part.margin)
+        # Each frame fades to the coarse flow at its own box, so that frames do not depend on their chunk.
+        low = positions[:, part.vertices, :2].amin(1)[:, :, None, None] - part.margin
+        high = positions[:, part.vertices, :2].amax(1)[:, :, None, None] + part.margin
+        x, y = box.pixel_centres(flow.device)
+        edge = torch.minimum(torch.minimum(x - low[:, 0], high[:, 0] - x), torch.minimum(y - low[:, 1], high[:, 1] - y))
+        soft = smoothstep(edge, 0.0, 0.6 * part.margin)[:, None]
         rows, columns = box.slices
         view = flow[:, :, rows, columns]
         view += (values - view) * torch.where(covered, soft, soft.new_tensor(0.0))
@@ -208,7 +210,7 @@ class GuideRenderer:
         view = frame[:, :, rows, columns]
         x, y = read_x[:, rows, columns] - eye.box.x0, read_y[:, rows, columns] - eye.box.y0
         h, w = eye.box.size
-        inside = (x > 0) & (x < w) & (y > 0) & (y < h)
+        inside = (x > 0.5) & (x < w - 0.5) & (y > 0.5) & (y < h - 0.5)
         lid = (drawn.lid * inside)[:, None]
         view += (sample(eye.skin, x, y) * drawn.lash - view) * lid
         view += (drawn.colour - view) * drawn.coverage[:, None]

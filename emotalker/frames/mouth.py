@@ -162,7 +162,7 @@ class Mouth:
         rows, columns = box.slices
         x, y = x[:, rows, columns] - self.own_box.x0, y[:, rows, columns] - self.own_box.y0
         h, w = self.own_box.size
-        inside = ((x > 0) & (x < w) & (y > 0) & (y < h)).to(frame)
+        inside = ((x > 0.5) & (x < w - 0.5) & (y > 0.5) & (y < h - 0.5)).to(frame)
         share = smoothstep(activity, 0.0, 0.08)[:, None, None] * self.rest_open * inside
         view = frame[:, :, rows, columns]
         # Lips that now touch show the dark line of every closed mouth.
