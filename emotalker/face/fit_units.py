@@ -53,8 +53,9 @@ def suit_units(rig: Rig, rest: Tensor, matrix: Tensor, expression: Tensor, edges
     units = units * feature_sizes(rig, rest, neutral, posed, edges)
     for side, edge in zip(SIDES, edges[1:], strict=True):
         close_eye(units, rest, expression, edge, UNIT_INDEX[f"eyeBlink{side}"])
-    seal_units(units, edges[0], -torch.nn.functional.normalize(matrix[:, 1], dim=0))
-    expression = close_neutral_lips(units, rest, expression, edges[0])
+    down = -torch.nn.functional.normalize(matrix[:, 1], dim=0)
+    seal_units(units, edges[0], down)
+    expression = close_neutral_lips(units, rest, expression, edges[0], down)
     close_mouth(units, rest - torch.tensordot(expression, units, 1), edges[0])
     lashes_follow(rig, units, rig.units @ matrix.T)
     return units, expression
@@ -97,7 +98,7 @@ def close_eye(units: Tensor, rest: Tensor, expression: Tensor, lids: Edge, blink
         lids.spread(units[blink], missing / max(remaining, LEAST_CLOSING))
 
 
-def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Edge) -> Tensor:
+def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Edge, down: Tensor) -> Tensor:
     """Explain the source's lip gap by its expression, so that the lips of the neutral face meet (units in place).
 
     Returns:
@@ -108,7 +109,7 @@ def close_neutral_lips(units: Tensor, rest: Tensor, expression: Tensor, lips: Ed
     openers, jaw = list(OPENERS), UNIT_INDEX["jawOpen"]
 
     def opening(vertices: Tensor) -> Tensor:
-        return lips.across(vertices)[..., 1] * lips.sign
+        return (lips.across(vertices) @ down) * lips.sign
 
     def middle(vertices: Tensor) -> float:
         return float(opening(vertices).clamp(min=0).mean())

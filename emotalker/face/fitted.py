@@ -110,10 +110,11 @@ class FittedRig:
 
 
 def pose_angles(rotation: Tensor) -> tuple[float, float, float]:
-    """Yaw, pitch, roll in degrees of a rotation [3,3] of the rig (x left, y up, z forward): turn after nod after tilt."""
-    forward = rotation[:, 2]
-    yaw = math.atan2(float(forward[0]), float(forward[2]))
-    pitch = math.asin(max(-1.0, min(1.0, float(forward[1]))))
-    side, up = rotation[1, 0], rotation[1, 1]
-    roll = math.atan2(-float(side), float(up))
+    """Yaw, pitch, roll in degrees of a rotation [3,3] of the rig (x left, y up, z forward).
+
+    The tilt comes last, in the picture's plane, so that turning a picture changes roll alone.
+    """
+    yaw = math.asin(max(-1.0, min(1.0, -float(rotation[2, 0]))))
+    pitch = -math.atan2(float(rotation[2, 1]), float(rotation[2, 2]))
+    roll = -math.atan2(float(rotation[1, 0]), float(rotation[0, 0]))
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)

@@ -139,6 +139,19 @@ def test_a_smile_is_seen_and_a_calm_face_is_calm(fits):
     assert (smile.expression >= 0).all() and (smile.expression <= 1).all()
 
 
+@pytest.mark.parametrize("roll", [45, -90, 180])
+def test_a_tilted_face_is_the_same_face(rig, fits, roll):
+    fitted, landmarks = fits["01_smile_teeth_photo 0"]
+    angle = torch.deg2rad(torch.tensor(float(roll)))
+    turn = torch.eye(3)
+    turn[:2, :2] = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+    other = fit_rig(rig, landmarks @ turn.T)
+    assert (other.rest - fitted.rest @ turn.T)[:, :2].norm(dim=1).max() < 0.01 * fitted.scale
+    assert (other.expression - fitted.expression).abs().max() < 0.02
+    assert other.pose[:2] == pytest.approx(fitted.pose[:2], abs=1)
+    assert (other.pose[2] - fitted.pose[2] - roll + 180) % 360 == pytest.approx(180, abs=1)
+
+
 def test_fit_does_not_depend_on_place_or_size_of_the_picture(rig, fits):
     fitted, landmarks = fits["06_dark_skin 0"]
     other = fit_rig(rig, landmarks * 3 + torch.tensor([500.0, 40.0, 0.0]))
