@@ -8,6 +8,9 @@ from torch import Tensor
 
 from .contact import Edge
 
+VIEWING_DISTANCE = 10.0
+"""From where the viewer sees the head, in distances between the eyes (6.3 cm): about 60 cm, as in conversation."""
+
 
 @dataclass(frozen=True, eq=False)
 class FittedRig:
@@ -80,7 +83,9 @@ class FittedRig:
             [T,K,3] pixels.
         """
         head = head.to(self.rest)
-        turn = self.head_turns(head) - torch.eye(3).to(self.rest)
+        # Leaning forward or back is seen as a change of size.
+        size = 1 / (1 + head[:, 5] / VIEWING_DISTANCE).clamp(min=0.5)
+        turn = size[:, None, None] * self.head_turns(head) - torch.eye(3).to(self.rest)
         shift = head[:, None, 3:] * self.scale - (self.pivot @ turn.transpose(1, 2))[:, None]
         change = torch.baddbmm(shift, points.expand(len(head), -1, -1), turn.transpose(1, 2))
         return torch.addcmul(points, change, share[:, None])

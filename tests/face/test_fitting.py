@@ -120,6 +120,15 @@ def test_signs_of_the_head_pose(fits, pose, landmark, axis, sign):
     assert sign * moved[landmark, axis] > 0.05 * fitted.scale
 
 
+def test_leaning_forward_enlarges_the_face(fits):
+    fitted, _ = fits["02_neutral_frontal 0"]
+    sizes = []
+    for z in (-1.0, 0.0, 1.0):
+        pose = torch.tensor([[0.0, 0, 0, 0, 0, z]])
+        sizes.append(float(eye_distance(fitted.landmarks(fitted.deform(torch.zeros(1, 52), pose))[0])))
+    assert sizes[0] > 1.05 * sizes[1] > 1.05 * 1.05 * sizes[2]
+
+
 def test_pose_is_found(fits):
     # Yaw as the data kit's README gives it, from another method: rough.
     for name, yaw in (
