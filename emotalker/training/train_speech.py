@@ -33,13 +33,13 @@ EMA = 0.998
 SPEED = (0.8, 1.25)
 QUIET_CROPS = 0.07
 """Part of the crops that hold background alone, so that noise and music move no mouth."""
-CLOSURE_WEIGHT = 1.25
+CLOSURE_WEIGHT = 1.5
 """Loss weight of PP and FF, whose absence is seen most."""
 RUSH = 0.2
 """Part by which the speed of a crop swings around its mean: synthesisers speak too evenly."""
-ALIGNED_SHARE = 4.0
+ALIGNED_SHARE = 3.0
 """How much more often an utterance is drawn that has labels of both opinions."""
-ALIGNED_TRUST = 0.7
+ALIGNED_TRUST = 0.5
 """Weight of the forced alignment's labels there; the rest is the synthesiser's own."""
 PHONE_LOSS, VOICING_LOSS = 1.0, 0.3
 HELD_OUT = 50
