@@ -10,6 +10,7 @@ from ..face.rig import GROUPS
 from .makehuman import Mesh, Proxy, read_proxy
 from .rig_preview import rasterise, to_picture
 from .rig_topology import Topology, from_left_corner
+from .simplify import simplify
 
 # Vertex numbers of base mesh hm08, found by following its edge loops (see rig_topology): the lip loop is the narrowest of
 # the mouth, where upper and lower lip touch; the lid loops are the narrowest of each eye opening.
@@ -24,6 +25,7 @@ COLLAR = 5.45
 
 
 TEETH_YAWS, TEETH_PITCHES, TEETH_SIZE = (-40, -15, 15, 40), (-25, 0, 25), 320
+TEETH_TRIANGLES = 3100
 TEETH_BACK = 0.15
 """Views in degrees (and their size in pixels) from which a face of the teeth must be seen to be kept, and the share of
 them, from the back, that is cut off."""
@@ -154,7 +156,18 @@ def teeth_part(folder: Path, shape: np.ndarray) -> Part:
                 seen[mine[np.unique(index[index >= 0])] // 2] = True
     near = points[faces].mean(1)[:, 2] > np.quantile(points[:, 2], TEETH_BACK)
     names = np.where(lower, "teeth_lower", "teeth_upper").tolist()
-    return proxy_part(proxy, lambda _: names, seen & near)
+    part = proxy_part(proxy, lambda _: names, seen & near)
+    simple = simplify(part.place(shape, shape), part.triangles, TEETH_TRIANGLES)
+    used, triangles = np.unique(simple, return_inverse=True)
+    group = np.isin(simple[:, 0], np.unique(part.triangles[part.groups == GROUPS.index("teeth_lower")]))
+    groups = np.where(group, GROUPS.index("teeth_lower"), GROUPS.index("teeth_upper"))
+    return Part(
+        lambda base, sized_by: part.place(base, sized_by)[used],
+        part.uv[used],
+        triangles.reshape(-1, 3),
+        groups,
+        part.base[used],
+    )
 
 
 def tongue_part(folder: Path) -> Part:
