@@ -72,7 +72,6 @@ def place_eyeballs(rig: Rig, vertices: Tensor, before: Tensor, landmarks: Tensor
     for side, name in enumerate(SIDES):
         mine = rig.group_vertices(f"eyeball_{name.lower()}")
         centre = rig.eye_centres[side]
-        local = rig.vertices[mine] - rig.vertices[mine].mean(0)
         pole = rig.vertices[mine][:, 2].argmax()
         local = rig.vertices[mine] - centre
         radius_rig = float(local[pole].norm())

