@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 import time
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generate(options: argparse.Namespace) -> int:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read as torch is imported: waiting threads sleep, not spin
     from tqdm import tqdm
 
     from .pipeline import generate
