@@ -93,7 +93,7 @@ def _encoder(device: str) -> SpeechEncoder:
 def _listen(encoder: SpeechEncoder, piece: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Visemes [S, 15], voicing [S, 1] and embedding [S, D] at FINE_RATE; row i stands for i / FINE_RATE seconds."""
     shifted = torch.stack([piece, torch.nn.functional.pad(piece[HOP:], (0, HOP))])
-    visemes, voicing, embedding = encoder.hear(encoder.logmel(shifted))
+    visemes, voicing, embedding = encoder.hear(shifted)
     visemes, voicing, embedding = (
         track.transpose(0, 1).flatten(0, 1).float().cpu() for track in (visemes, voicing[..., None], embedding)
     )

@@ -19,6 +19,9 @@ FLOOR = 1e-7
 """Added to the mel power before the logarithm: about -70 dB below full scale."""
 LEVEL_RANGE = 5.0
 """Natural logarithm of power (22 dB): frames this far below the loudest do not count for the mean spectrum."""
+WARPS = (0.92, 1.0, 1.08)
+"""Vocal tract length factors that `hear` listens with. On four checkpoints, one pass each, three lengths agreed 0.3 to 0.9
+points more often with a forced alignment of real speech than one."""
 PRIOR_FRAMES = 50.0
 """Weight, in 10 ms frames, of the usual speech spectrum against the clip's own mean."""
 
@@ -113,6 +116,7 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.register_buffer("prior", torch.zeros(MELS))
         self.register_buffer("filters", mel_filters(), persistent=False)
+        self.register_buffer("warped", torch.stack([mel_filters(warp) for warp in WARPS]), persistent=False)
         self.register_buffer("shown", _visemes_of_phones(), persistent=False)
         self.stem = nn.Conv1d(MELS, width, 5, stride=STRIDE, padding=2)
         self.blocks = nn.Sequential(*(Block(width, dilation, dropout) for dilation in dilations))
@@ -136,19 +140,25 @@ class SpeechEncoder(nn.Module):
         visemes, voicing, phones = (head(x).transpose(1, 2) for head in (self.visemes, self.voicing, self.phones))
         return visemes, voicing[..., 0], phones, x.transpose(1, 2)
 
-    def hear(self, logmel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities of every output frame.
+    def hear(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities of every output frame, as heard with a shorter, the usual and a longer vocal tract in mind.
 
         Args:
-            logmel: [B, T, MELS] natural logarithm of mel power, not normalised.
+            waveform: [B, N] at 16 kHz.
 
         Returns:
-            visemes [B, S, 15], the geometric mean of what the viseme output and the phone output say; voicing [B, S];
-            embedding [B, S, width].
+            visemes [B, S, 15], the geometric mean of what the viseme and the phone output say at each vocal tract length;
+            voicing [B, S]; embedding [B, S, width] at the usual length.
         """
-        visemes, voicing, phones, embedding = self(logmel)
-        by_phones = (phones.softmax(2) @ self.shown).clamp(min=1e-6).log()
-        return ((visemes.log_softmax(2) + by_phones) / 2).softmax(2), voicing.sigmoid(), embedding
+        power = power_spectrum(waveform)
+        scores, voicings, embeddings = [], [], []
+        for filters in self.warped:
+            visemes, voicing, phones, hidden = self(torch.log(power @ filters + FLOOR))
+            by_phones = (phones.softmax(2) @ self.shown).clamp(min=1e-6).log()
+            scores.append((visemes.log_softmax(2) + by_phones) / 2)
+            voicings.append(voicing.sigmoid())
+            embeddings.append(hidden)
+        return torch.stack(scores).mean(0).softmax(2), torch.stack(voicings).mean(0), embeddings[WARPS.index(1.0)]
 
     def logmel(self, waveform: Tensor) -> Tensor:
         """[B, N] sound at 16 kHz to [B, N // HOP + 1, MELS]."""
