@@ -41,8 +41,9 @@ _LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
 _GROW = 2
 # Pixels that read the picture closer than this to themselves do not move, pixels.
 _STILL = 2e-3
-# Frames rendered together hold about this many crop pixels.
-_CHUNK_PIXELS = 4_000_000
+# Frames rendered together: at most so many, so many pixels of the crop (more is slower: the C library then returns each
+# intermediate picture to the system), and so many pixels of whole pictures.
+_CHUNK, _CHUNK_PIXELS, _CHUNK_PICTURE = 8, 800_000, 16_000_000
 
 
 class GuideRenderer:
@@ -114,7 +115,7 @@ class GuideRenderer:
 
         Args:
             motion: the performance.
-            chunk: frames at a time; by default as many as fit a fixed number of pixels.
+            chunk: frames at a time; by default what is fastest.
             start, stop: range of frames, stop exclusive.
             dtype: torch.float32 (0..1) or torch.uint8 (0..255).
 
@@ -123,7 +124,8 @@ class GuideRenderer:
         """
         stop = len(motion.units) if stop is None else min(stop, len(motion.units))
         if chunk is None:
-            chunk = max(1, min(8, _CHUNK_PIXELS // (self.source.shape[0] * self.source.shape[1])))
+            crop, picture = self.size[0] * self.size[1], self.source.shape[0] * self.source.shape[1]
+            chunk = max(1, min(_CHUNK, _CHUNK_PIXELS // crop, _CHUNK_PICTURE // picture))
         base = self.source if dtype == torch.float32 else (self.source * 255).round().to(torch.uint8)
         deltas = unit_changes(motion, self.portrait.fitted.expression, self.portrait.neutralise).to(self.device)
         head = motion.head.to(self.device)
