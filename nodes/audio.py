@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..emotalker.errors import UserError
 from ..emotalker.speech.analyse import analyse_speech
+from .progress import report
 from .support import blame, device, make_room
 from .types import FEATURES, Speech, schema
 
@@ -47,5 +48,5 @@ class AudioFeatures(io.ComfyNode):
             voice = {"waveform": audio["waveform"][:1].float().cpu(), "sample_rate": int(audio["sample_rate"])}
             words = transcript.strip() or None
             make_room(ROOM)
-            features = analyse_speech(voice["waveform"][0], voice["sample_rate"], FPS, words, device())
+            features = analyse_speech(voice["waveform"][0], voice["sample_rate"], FPS, words, device(), report())
         return io.NodeOutput(Speech(voice, words, features), audio)

@@ -3,6 +3,7 @@
 import json
 import os
 
+import comfy.model_management as memory
 import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
@@ -96,6 +97,7 @@ class VideoCombine(io.ComfyNode):
                 kind,
                 quality,
                 cls._metadata(),
+                on_frame=lambda *_: memory.throw_exception_if_processing_interrupted(),
             )
         if kind == "png":
             first = ui.SavedResult("frame_00000.png", os.path.join(subfolder, file), io.FolderType.output)

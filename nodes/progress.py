@@ -1,6 +1,7 @@
 """The progress bar, the preview picture, and Cancel."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,6 +14,12 @@ from PIL import Image
 SAMPLER = "EmoTalkerSampler"
 PREVIEW_SIDE = 512  # pixels
 PREVIEW_EVERY = 0.5  # seconds between two preview pictures
+
+
+def report() -> Callable[[int, int], None]:
+    """A function (done, total) that moves the running node's bar, and raises when the user has pressed Cancel."""
+    bar = ProgressBar(1)
+    return lambda done, total: bar.update_absolute(done, total)
 
 
 class Progress:

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..emotalker.speech.analyse import analyse_speech
 from ..emotalker.speech.features import SpeechFeatures
+from .progress import report
 
 PORTRAIT = io.Custom("EMOTALKER_PORTRAIT")  # emotalker.face.portrait.Portrait
 FEATURES = io.Custom("EMOTALKER_FEATURES")  # Speech, below
@@ -39,5 +40,5 @@ class Speech:
         """The analysis at a frame rate: a lip closure is shorter than a frame, so it is made for the frames themselves."""
         if self.features.fps != fps:
             waveform, rate = self.audio["waveform"][0], self.audio["sample_rate"]
-            self.features = analyse_speech(waveform, rate, fps, self.transcript, device)
+            self.features = analyse_speech(waveform, rate, fps, self.transcript, device, report())
         return self.features

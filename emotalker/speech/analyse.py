@@ -1,5 +1,6 @@
 """A waveform becomes speech features."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -36,6 +37,7 @@ def analyse_speech(
     fps: float = 25.0,
     transcript: str | None = None,
     device: str | torch.device = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> SpeechFeatures:
     """What is said in a sound, for every video frame. Reads long sounds in pieces: memory grows with the frames only.
 
@@ -46,6 +48,7 @@ def analyse_speech(
         fps: video frames a second, 1..240.
         transcript: the English words that are spoken; their forced alignment then replaces what the encoder heard.
         device: where the encoder runs.
+        on_progress: called with (pieces done, pieces in all) before each piece of the sound; what it raises ends the analysis.
 
     Returns:
         Features on the CPU with frame_count(duration, fps) frames.
@@ -63,7 +66,10 @@ def analyse_speech(
     gain = min(WORKING_LEVEL / max(sound.loudest, 1e-9), HIGHEST_GAIN)
     centres = (torch.arange(count) + 0.5) / fps
     chunks = (centres / CHUNK).long().clamp(max=int(sound.duration / CHUNK))
-    for chunk in range(int(chunks.max()) + 1):
+    pieces = int(chunks.max()) + 1
+    for chunk in range(pieces):
+        if on_progress is not None:
+            on_progress(chunk, pieces)
         start = chunk * CHUNK
         rows = (chunks == chunk).nonzero()[:, 0]
         piece = sound.read(start - CONTEXT, start + CHUNK + CONTEXT) * gain

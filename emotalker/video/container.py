@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
@@ -128,8 +129,9 @@ class ContainerWriter:
         if self._sound is not None:
             self._sound.feed(self._count / self._rate)
 
-    def close(self) -> None:
-        """Writes what the encoders still hold and ends the file."""
+    def close(self, tick: Callable[[], None]) -> None:
+        """Writes what the encoders still hold and ends the file; tick is called between steps that take time."""
+        tick()
         self._container.mux(self._video.encode(None))
         if self._sound is not None:
             self._sound.finish(self._count / self._rate)

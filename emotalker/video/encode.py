@@ -73,8 +73,8 @@ def write_video(
         format: a key of FORMATS.
         quality: 1 (small file) to 100 (best picture). No effect on "png", which is exact.
         metadata: name to text or to anything that JSON can hold, stored the way ComfyUI stores prompt and workflow.
-        on_frame: called with (number of frames written so far, the last one [H, W, 3] uint8) after each chunk; what it
-            raises ends the run.
+        on_frame: called with (number of frames written so far, the last one [H, W, 3] uint8) after each chunk, and often
+            while the file is finished; what it raises ends the run.
 
     Raises:
         UserError: unknown format, no frames, frames of different sizes, or a target that cannot be written.
@@ -126,7 +126,7 @@ def _write(frames, target, rate, sound, format, quality, metadata, on_frame) -> 
             count += 1
             if on_frame is not None:
                 on_frame(count, picture)
-        writer.close()
+        writer.close(lambda: on_frame(count, picture) if on_frame is not None else None)
     except BaseException:
         if writer is not None:
             writer.abandon()

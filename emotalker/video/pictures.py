@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,8 +54,8 @@ class GifWriter:
             self._spool.mux(self._lossless.encode(frame.reformat(format="bgr0")))
         self._seen += 1
 
-    def close(self) -> None:
-        """Second pass: writes the GIF."""
+    def close(self, tick: Callable[[], None]) -> None:
+        """Second pass: writes the GIF; tick is called for every frame."""
         self._spool.mux(self._lossless.encode(None))
         self._spool.close()
         self._palette.push(None)
@@ -65,6 +66,7 @@ class GifWriter:
             track.time_base = track.codec_context.time_base = Fraction(1, 100)
             painter = _Painter(palette, self.width, self.height, self._rate)
             for frame in source.decode(video=0):
+                tick()
                 painted = painter.paint(frame)
                 painted.pts, painted.time_base = round(frame.time * 100), Fraction(1, 100)
                 gif.mux(track.encode(painted))
@@ -138,8 +140,9 @@ class WebpWriter:
         self._count += 1
         self._container.mux(self._track.encode(frame))
 
-    def close(self) -> None:
+    def close(self, tick: Callable[[], None]) -> None:
         """Ends the file and adds the metadata."""
+        tick()
         self._container.mux(self._track.encode(None))
         self._container.close()
         if self._metadata:
@@ -186,8 +189,9 @@ class PngWriter:
         Image.fromarray(picture).save(name, pnginfo=self._info, compress_level=4)
         self._count += 1
 
-    def close(self) -> None:
+    def close(self, tick: Callable[[], None]) -> None:
         """Writes the sound."""
+        tick()
         if self._sound is not None:
             write_wav(self._target / "sound.wav", self._sound)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from devtools.graph import Graph
 from devtools.server import ROOT
 from devtools.workflow import to_prompt
-from emotalker.video.audio import read_audio
+from emotalker.video.audio import Sound, read_audio, write_wav
 from emotalker.video.decode import read_frames, video_facts
 
 SECONDS, FPS = 1.0, 25
@@ -89,6 +89,21 @@ def test_cancel_takes_effect_within_two_seconds_and_leaves_no_file(client, serve
     graph.inputs("LoadAudio")["audio"] = "short.wav"
     graph.inputs("EmoTalkerSampler")["seed"] = 13
     assert client.run(graph.prompt).files()
+
+
+def test_cancel_works_while_a_long_voice_is_heard(client, server, graph):
+    waveform, rate = read_audio(server.folder / "input" / "long.wav")
+    write_wav(server.folder / "input" / "hour.wav", Sound(waveform.repeat(1, 20), rate))
+    graph.inputs("LoadAudio")["audio"] = "hour.wav"
+    pressed = []
+
+    def cancel(node, value, maximum):
+        if node == graph.id("EmoTalkerAudioFeatures") and not pressed:
+            pressed.append(time.monotonic())
+            threading.Thread(target=client.post, args=("/interrupt",)).start()
+
+    outcome = client.run(graph.prompt, on_progress=cancel)
+    assert outcome.interrupted and pressed and time.monotonic() - pressed[0] < 2
 
 
 def test_core_saves_the_video_with_its_workflow(client, server, graph):
