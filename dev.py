@@ -174,9 +174,9 @@ def environment(python: Path, comfyui: Path) -> dict[str, str]:
     variables["EMOTALKER_CACHE"] = str(cache_folder())
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), variables.get("PYTHONPATH")]))
     variables.pop("PYTHONHOME", None)
-    # Threads that wait for each other sleep instead of spinning: on a busy machine with two cores that made rendering take
-    # a fifth of the processor time (measured).
-    variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for each other spin a little and then sleep: as fast on two idle cores, and a third faster beside
+    # three busy processes (7 s of speech: 4.8 s instead of 4.9 s, and 22 s instead of 33 s).
+    variables.setdefault("GOMP_SPINCOUNT", "10000")
     return variables
 
 

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read as torch is imported: waiting threads sleep, not spin
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read as torch is imported: waiting threads soon sleep (see dev.py)
     from tqdm import tqdm
 
     from .pipeline import generate
