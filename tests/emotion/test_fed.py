@@ -1,4 +1,5 @@
 import gzip
+import re
 from itertools import pairwise
 from random import Random
 
@@ -130,6 +131,21 @@ def test_generator_strengths_are_in_range_and_cover_every_band(generated):
     assert all(any(item.strengths) for item in generated)
     counts = band_counts(generated)
     assert min(counts[emotion][band] for emotion in EMOTIONS for band in BANDS) >= 300
+
+
+def test_generator_denies_as_the_guideline_says(generated):
+    said = {re.sub("^.* is ", "", item.text): item.strengths for item in generated if item.kind == "negation"}
+    expected = {
+        "not frightened": {"neutral": 0.55},
+        "not angry at all": {"neutral": 0.6},
+        "not glad": {"sad": 0.35, "neutral": 0.15},
+        "not glad at all": {"sad": 0.4, "angry": 0.25},
+        "hardly disgusted": {"disgust": 0.12, "neutral": 0.45},
+        "not very scared": {"fear": 0.25, "neutral": 0.3},
+        "not calm": {"fear": 0.35, "angry": 0.35},
+        "not betrayed": {"neutral": 0.55},
+    }
+    assert {text: said.get(text) for text in expected} == {text: row_of(strengths) for text, strengths in expected.items()}
 
 
 def test_generator_is_deterministic(generated):

@@ -5,25 +5,26 @@ the shares that templates use are in the table SHARES.
 """
 
 import functools
+import re
 from collections.abc import Callable
 from random import Random
 
 from ...errors import UserError
 from ..taxonomy import EMOTIONS
-from .data import Item, load_fed, row_of
+from .data import PRESENT, Item, load_fed, row_of
 from .lexicon import MARKED, Degree, Word, apply_degree, degrees, words
 from .noise import disturb
 
 Strengths = dict[str, float]
-MOST = 60_000
-"""Largest count that one call makes: beyond it new texts become rare and a call would take minutes."""
+MOST = 500_000
+"""Largest count that was tried (all texts differ)."""
 
 SHARES = {  # strengths of constructions, as the guideline in README.md gives them
     "denied": {"neutral": 0.55},
     "denied firmly": {"neutral": 0.6},
     "denied happy": {"sad": 0.35, "neutral": 0.15},
     "denied happy firmly": {"sad": 0.4, "angry": 0.25},
-    "denied neutral": {"fear": 0.35, "angry": 0.35},
+    "denied neutral": {"fear": 0.35, "angry": 0.35},  # of CALM words; "not blank" says nothing about what is felt
     "hardly": {"neutral": 0.45},
     "not very": {"neutral": 0.3},
     "sarcasm": {"contempt": 0.55, "angry": 0.2},
@@ -31,6 +32,7 @@ SHARES = {  # strengths of constructions, as the guideline in README.md gives th
 }
 HARDLY, NOT_VERY, LESS, MORE, RECORD = 0.12, 0.25, 0.3, 0.65, 0.95  # what these make of a marked emotion word
 HALF = 0.45  # "half sad, half angry" gives this for marked words
+CALM = ("calm", "relaxed", "unbothered", "chilled out", "steady", "composed", "placid")
 KEPT = ("idiom", "situation", "slang")  # hand-written training items that templates take up as a whole
 PEOPLE = (
     "she", "he", "the woman", "the man", "the girl", "the boy", "my sister", "my brother", "the teacher", "the nurse",
@@ -127,7 +129,7 @@ def _stated(random: Random) -> tuple[str, Strengths]:
     text, strengths, _ = _phrase(random, plain=0.15)
     if random.random() < 0.5:
         return f"{random.choice(PEOPLE)} {random.choice(VERBS)} {text}", strengths
-    return random.choice(FRAMES).format(text), strengths
+    return re.sub(r"\ba (?=[aeiou])", "an ", random.choice(FRAMES).format(text)), strengths
 
 
 def _noun(random: Random) -> tuple[str, Strengths]:
@@ -173,14 +175,23 @@ def _halves(random: Random) -> tuple[str, Strengths]:
 
 
 def _denied(word: Word, firmly: bool) -> Strengths:
-    key = "denied" if word.main not in ("happy", "neutral") else f"denied {word.main}"
+    felt = [name for name, value in word.strengths.items() if value >= PRESENT and name != "neutral"]
+    blend = len(felt) > 1  # "not happily surprised" is no complaint
+    key = "denied" if blend or word.main not in ("happy", "neutral") else f"denied {word.main}"
     if firmly and f"{key} firmly" in SHARES:
         key = f"{key} firmly"
     return dict(SHARES[key])
 
 
-def _negation(random: Random) -> tuple[str, Strengths]:
+def _deniable(random: Random) -> Word:
     word = _word(random)
+    while word.main == "neutral" and word.text not in CALM:
+        word = _word(random)
+    return word
+
+
+def _negation(random: Random) -> tuple[str, Strengths]:
+    word = _deniable(random)
     who = random.choice(("", "", *(f"{p} is " for p in PEOPLE)))
     shape = random.randrange(7)
     if shape == 0:
@@ -189,7 +200,7 @@ def _negation(random: Random) -> tuple[str, Strengths]:
         return f"{who}not {word.text} at all", _denied(word, True)
     if shape in (2, 3):
         start, target, key = (("hardly", HARDLY, "hardly"), ("not very", NOT_VERY, "not very"))[shape - 2]
-        rest = SHARES[key] if word.main != "neutral" else {}
+        rest = SHARES[key if word.main != "neutral" else "denied neutral"]
         return f"{who}{start} {word.text}", merged(apply_degree(word.strengths, target), rest)
     if shape == 4:
         text, strengths, _ = _phrase(random, unlike=word.main)
