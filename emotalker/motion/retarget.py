@@ -44,5 +44,3 @@ def speaking(motion: Motion) -> Tensor:
     hold, handover = (max(0, round(seconds * motion.fps / 2)) for seconds in (_HOLD, _HANDOVER))
     use = F.max_pool1d(use, 2 * hold + 1, 1, hold)
     return F.avg_pool1d(F.pad(use, (handover, handover), mode="replicate"), 2 * handover + 1, 1)[0, 0]
-
-

@@ -21,7 +21,9 @@ def weights_path(name: str) -> Path:
     """
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
-        raise UserError(f"EmoTalker's weight file {path.name} is missing: install the node pack again, complete with its weights folder.")
+        raise UserError(
+            f"EmoTalker's weight file {path.name} is missing: install the node pack again, with its weights folder."
+        )
     return path
 
 
