@@ -22,12 +22,15 @@ The video is that of `perform` with default gains, no emotion and seed 0 on port
 import argparse
 import csv
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.io import wavfile
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.face.finder import FaceFinder
