@@ -1,6 +1,6 @@
 """The guide renderer: motion in, finished frames out, at the portrait's own resolution.
 
-A chunk of frames is drawn like this: the rig is deformed; skin and apron are rasterised coarsely to a *reading
+A chunk of frames is drawn like this: the rig is deformed; face and sheet are rasterised coarsely to a *reading
 displacement* (where each pixel reads the portrait), finely around mouth and eyes; the person layer is read there and laid
 over the background plate; eyeballs, lids and the inside of the mouth are added through their openings; the crop goes
 back into the picture, whose other pixels are never touched.
@@ -13,10 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..face.arkit import UNIT_INDEX
+from ..face.landmarks478 import FACE_OVAL, IRIS
 from ..face.portrait import Portrait
 from ..motion.motion import Motion
 from ..motion.retarget import unit_changes
 from .eyes import Eye
+from .lips import Lips
 from .mouth import Mouth
 from .plate import split_layers
 from .rasteriser import rasterise
@@ -27,14 +29,9 @@ from .surface import Part, Surface
 _FLOW_SIZE = 224
 # Turn of the eyeball at unit weight 1, degrees (ARKit's own range is about this).
 _GAZE_RANGE = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 30.0}
-# Crop around the head in head widths: room for the apron to fade out.
+# Crop around the head in head widths: room for the sheet's motion to fade out.
 _CROP_MARGIN = 0.64
 _MOUTH_UNITS = slice(UNIT_INDEX["jawForward"], UNIT_INDEX["mouthUpperUpRight"] + 1)
-# The landmarks on the outline of the face, in order (MediaPipe's FACEMESH_FACE_OVAL).
-_FACE_OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 # Landmarks from the cheeks over the jaw to the chin, and under the nose: where lips part and the jaw passes over the neck.
 _LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
 # Pixels by which skin is continued into the openings of mouth and eyes, for soft edges to mix with.
@@ -76,7 +73,7 @@ class GuideRenderer:
         picture = self.source[rows, columns]
         local_bounds = bounds.shifted(-self.crop.x0, -self.crop.y0)
         landmarks = portrait.face.landmarks[:, :2].to(self.device) - self.offset[:2]
-        oval = landmarks[list(_FACE_OVAL)]
+        oval = landmarks[list(FACE_OVAL)]
         middle = float(fitted.pivot[2])
         openings = torch.cat([rig.lip_ring(0), rig.lid_ring("Right", 0), rig.lid_ring("Left", 0)])
         self.surface = Surface(self.rest, skin, oval, openings, fitted.head_weight, middle, local_bounds)
@@ -84,15 +81,16 @@ class GuideRenderer:
         self.layer, self.plate = split_layers(picture, matte, 0.04 * float(extent))
         planes = self.picture = picture.permute(2, 0, 1).contiguous()
         self.eyes = {
-            "Right": Eye(planes, self.surface, *rig.lid_halves("Right"), landmarks[468:473]),
-            "Left": Eye(planes, self.surface, *rig.lid_halves("Left"), landmarks[473:478]),
+            "Right": Eye(planes, self.surface, *rig.lid_halves("Right"), landmarks[list(IRIS[0])]),
+            "Left": Eye(planes, self.surface, *rig.lid_halves("Left"), landmarks[list(IRIS[1])]),
         }
         whites = [eye.white for eye in self.eyes.values()]
-        self.mouth = Mouth(planes, rig, self.surface, whites, self._skin_colour(planes))
+        self.lips = Lips(planes, rig, self.surface)
+        self.mouth = Mouth(planes, rig, self.surface, self.lips, whites, self._skin_colour(planes))
         jaw = rig.landmark_vertices[list(_LOWER_FACE)].flatten()
         spread = self.rest[jaw, :2]
         reach = float((spread.amax(0) - spread.amin(0)).norm()) / 2
-        self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, self.mouth.ring, 0.14 * reach)
+        self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, self.lips.ring, 0.14 * reach)
         self.flow_scale = min(1.0, _FLOW_SIZE / max(self.size))
         self.flow_size = (max(2, round(self.size[0] * self.flow_scale)), max(2, round(self.size[1] * self.flow_scale)))
 
@@ -151,7 +149,7 @@ class GuideRenderer:
             [n,3,h,w] 0..1.
         """
         vertices = self.fitted.deform(deltas, head) - self.offset
-        opened, slide = self.mouth.open(vertices)
+        opened, slide = self.lips.open(vertices)
 
         def turn(points: Tensor, share: Tensor) -> Tensor:
             return self.fitted.turn(points + self.offset, share, head) - self.offset
@@ -174,7 +172,7 @@ class GuideRenderer:
         for side, eye in self.eyes.items():
             self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), read_x, read_y)
         activity = deltas[:, _MOUTH_UNITS].abs().amax(1)
-        self.mouth.cover(frame, vertices, opened, activity, read_x, read_y)
+        self.lips.cover(frame, vertices, opened, activity, read_x, read_y)
         self.mouth.draw(frame, vertices, opened, activity)
         return frame.clamp_(0, 1)
 
@@ -210,11 +208,9 @@ class GuideRenderer:
         drawn = eye.frame(vertices, gaze, self.size)
         rows, columns = drawn.box.slices
         view = frame[:, :, rows, columns]
-        x, y = read_x[:, rows, columns] - eye.box.x0, read_y[:, rows, columns] - eye.box.y0
-        h, w = eye.box.size
-        inside = (x > 0.5) & (x < w - 0.5) & (y > 0.5) & (y < h - 0.5)
-        lid = (drawn.lid * inside)[:, None]
-        view += (sample(eye.skin, x, y) * drawn.lash - view) * lid
+        x, y = read_x[:, rows, columns], read_y[:, rows, columns]
+        lid = (drawn.lid * eye.box.holds(x, y))[:, None]
+        view += (sample(eye.skin, x - eye.box.x0, y - eye.box.y0) * drawn.lash - view) * lid
         view += (drawn.colour - view) * drawn.coverage[:, None]
 
 

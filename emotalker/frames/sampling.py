@@ -36,7 +36,11 @@ class Box:
         """Moved by whole pixels."""
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 
-    def pixel_centres(self, device: torch.device, step: float = 1.0) -> tuple[Tensor, Tensor]:
+    def holds(self, x: Tensor, y: Tensor) -> Tensor:
+        """Whether positions lie between the box's outermost pixel centres, where reading it needs nothing beyond it."""
+        return (x > self.x0 + 0.5) & (x < self.x1 - 0.5) & (y > self.y0 + 0.5) & (y < self.y1 - 0.5)
+
+    def pixel_centres(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """x [h,w] and y [h,w] of the pixel centres."""
         h, w = self.size
         y = torch.arange(h, device=device, dtype=torch.float32) + 0.5 + self.y0
