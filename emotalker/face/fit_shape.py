@@ -26,7 +26,6 @@ EXPRESSION = {
 """Units that a still picture can show apart from identity, with the weight they are expected to have. What could as well be
 the person's build (brow height, lip shape) is expected to be small: taking it away would change who it is."""
 ROUNDS = 8
-CLOSE_MOST = 0.95
 
 
 def expression_units() -> tuple[list[int], np.ndarray]:

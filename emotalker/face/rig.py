@@ -121,11 +121,6 @@ class Rig:
         return self.lid_rings[SIDES.index(side)][self.lid_ring_numbers == number][0]
 
     @property
-    def inner_lips(self) -> Tensor:
-        """[R,N] lip rings from the one where the lips touch inward."""
-        return self.lip_rings[self.lip_ring_numbers >= 0]
-
-    @property
     def outer_lips(self) -> Tensor:
         """[R,N] lip rings from the first outside the lips' touching line outward."""
         return self.lip_rings[self.lip_ring_numbers < 0].flip(0)

@@ -16,7 +16,6 @@ from .simplify import simplify
 # the mouth, where upper and lower lip touch; the lid loops are the narrowest of each eye opening.
 LIP_START, LIP_NEXT, LIP_INNER = 520, 7267, 537
 LID_LEFT = (7747, 7748)
-LIP_LOWER = 523
 EYE_HELPER = {"right": slice(14670, 14742), "left": slice(14598, 14670)}
 LOWER_TEETH, LASHES_LEFT = range(14992, 15060), range(14742, 14867)
 BODY_VERTICES = 13380

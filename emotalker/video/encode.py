@@ -23,9 +23,6 @@ from .pictures import GifWriter, PngWriter, WebpWriter
 FORMATS: dict[str, str] = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
 """Format name to file name ending; "png" is a folder of numbered pictures."""
 
-WITH_SOUND: frozenset[str] = frozenset({"mp4", "webm", "png"})
-"""Formats that keep the sound (a PNG sequence has it beside the pictures as sound.wav)."""
-
 
 @dataclass(frozen=True)
 class Written:
