@@ -4,19 +4,23 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from .taxonomy import EMOTION_INDEX, EMOTIONS, MAX_STRENGTH, resolve
 
 EASINGS = ("step", "linear", "smooth")
 FADE = 0.5
 """Seconds that a linear or smooth segment takes to come and to go: our choice, a few tenths of a second like the onset of
 real expressions."""
+TOUCH = 1e-3
+"""Seconds: segments whose ends lie this near to each other are neighbours."""
+SEGMENT_KEYS = ("start", "end", "strengths", "easing", "fade", "units")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ class Segment:
         end: seconds, or None for "to the end".
         strengths: emotion name to strength, 0..1.5.
         easing: "step" (at once), "linear" or "smooth" (a fade centred on start and end, so that neighbours cross-fade).
-        fade: seconds the fade lasts; a shorter segment fades over its own length.
+        fade: seconds the fade lasts. It stays inside the segments it joins: at most half of a segment is spent on either
+            fade, or all of it where the other end does not fade (start at 0, end None).
+        units: face unit name to weight, 0..1, which the face shows on top of the emotions ("raised eyebrows").
     """
 
     start: float = 0.0
@@ -36,6 +42,7 @@ class Segment:
     strengths: Mapping[str, float] = field(default_factory=dict)
     easing: str = "smooth"
     fade: float = FADE
+    units: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         where = "the emotion segment"
@@ -50,13 +57,16 @@ class Segment:
         object.__setattr__(self, "end", end)
         object.__setattr__(self, "fade", _seconds(self.fade, f"{where}'s fade"))
         object.__setattr__(self, "strengths", MappingProxyType(_strengths(self.strengths, where)))
+        object.__setattr__(self, "units", MappingProxyType(_units(self.units, where)))
 
 
 @dataclass(frozen=True)
 class EmotionTrack:
     """Emotion strengths over time. Segments may overlap: their strengths add up, each emotion up to 1.5.
 
-    Strengths of different emotions are never rescaled to sum to 1. A track without any strength means "no override".
+    Where one segment ends exactly where another starts, the one that comes decides how they change over (its easing and
+    fade), so that neighbours cross-fade without a dip, and "step" switches both. Strengths of different emotions are never
+    rescaled to sum to 1. A track without any strength or unit means "no override".
     """
 
     segments: tuple[Segment, ...] = ()
@@ -93,8 +103,34 @@ class EmotionTrack:
 
     @property
     def is_empty(self) -> bool:
-        """True when no segment gives any emotion a strength: nothing is to be overridden."""
-        return not any(value > 0 for segment in self.segments for value in segment.strengths.values())
+        """True when no segment gives any emotion or face unit a strength: nothing is to be overridden."""
+        return not any(value > 0 for s in self.segments for part in (s.strengths, s.units) for value in part.values())
+
+    def with_segment(self, segment: Segment) -> "EmotionTrack":
+        """This track and one more segment."""
+        return EmotionTrack((*self.segments, segment))
+
+    def scaled(self, strength: float) -> "EmotionTrack":
+        """The same track, weaker or stronger.
+
+        Args:
+            strength: 0..1.5, a factor on every emotion and face unit; an emotion stops at 1.5 and a face unit at 1.
+
+        Raises:
+            UserError: a strength outside 0..1.5.
+        """
+        if not 0 <= strength <= MAX_STRENGTH:
+            raise UserError(f"the overall strength of the emotion is {strength}: use a number from 0 to {MAX_STRENGTH:g}.")
+        return EmotionTrack(
+            tuple(
+                replace(
+                    segment,
+                    strengths={name: min(MAX_STRENGTH, strength * v) for name, v in segment.strengths.items()},
+                    units={name: min(1.0, strength * v) for name, v in segment.units.items()},
+                )
+                for segment in self.segments
+            )
+        )
 
     def at(self, times: Tensor) -> Tensor:
         """Strengths at the given times.
@@ -105,26 +141,59 @@ class EmotionTrack:
         Returns:
             [T, 8] float32 on the device of `times`, 0..1.5, columns in the order of EMOTIONS.
         """
+        rows = [[segment.strengths.get(name, 0.0) for name in EMOTIONS] for segment in self.segments]
+        return self._sum(times, rows, len(EMOTIONS)).clamp(max=MAX_STRENGTH).to(torch.float32)
+
+    def units_at(self, times: Tensor) -> Tensor:
+        """Weights of the face units that the segments steer directly.
+
+        Args:
+            times: [T] seconds, any order.
+
+        Returns:
+            [T, 52] float32 on the device of `times`, 0..1, columns in the order of FACE_UNITS.
+        """
+        rows = [[segment.units.get(name, 0.0) for name in FACE_UNITS] for segment in self.segments]
+        return self._sum(times, rows, len(FACE_UNITS)).clamp(max=1).to(torch.float32)
+
+    def _sum(self, times: Tensor, rows: list[list[float]], width: int) -> Tensor:
+        """[T, width] the segments' rows, each as far as its segment is present."""
         times = times.to(torch.float64)
-        total = torch.zeros(times.shape[0], len(EMOTIONS), dtype=torch.float64, device=times.device)
-        for segment in self.segments:
-            row = torch.tensor(
-                [segment.strengths.get(name, 0.0) for name in EMOTIONS], dtype=torch.float64, device=times.device
-            )
-            total += _presence(segment, times)[:, None] * row
-        return total.clamp(max=MAX_STRENGTH).to(torch.float32)
+        total = torch.zeros(times.shape[0], width, dtype=torch.float64, device=times.device)
+        for segment, row in zip(self.segments, rows, strict=True):
+            if any(row):
+                row = torch.tensor(row, dtype=torch.float64, device=times.device)
+                total += self._presence(segment, times)[:, None] * row
+        return total
+
+    def _presence(self, segment: Segment, times: Tensor) -> Tensor:
+        """How far a segment is there at [T] times, 0..1; it is already there at 0 s if it starts at 0."""
+        before = [other for other in self.segments if other.end is not None and abs(other.end - segment.start) < TOUCH]
+        after = [other for other in self.segments if segment.end is not None and abs(other.start - segment.end) < TOUCH]
+        rise = fall = torch.ones_like(times)
+        if segment.start > 0:
+            rise = _ramp(times - segment.start, segment, min([_room(segment, "start"), *(_room(s, "end") for s in before)]))
+        if segment.end is not None:
+            comes = after[0] if after else segment
+            room = min([_room(segment, "end"), *(_room(s, "start") for s in after)])
+            fall = 1 - _ramp(times - segment.end, comes, room)
+        return rise * fall
 
     def to_json(self) -> str:
-        """Readable JSON: {"segments": [{"start": 0, "end": 2, "easing": "smooth", "fade": 1, "emotions": {"happy": 0.8}}]}."""
+        """Readable JSON: {"segments": [{"start": 0, "end": 2, "strengths": {"happy": 0.8}, "easing": "smooth", "fade": 1}]}.
+
+        "units" is there in segments that steer face units; an "end" of null means to the end.
+        """
         segments = [
-            {"start": s.start, "end": s.end, "easing": s.easing, "fade": s.fade, "emotions": dict(s.strengths)}
+            {"start": s.start, "end": s.end, "strengths": dict(s.strengths), "easing": s.easing, "fade": s.fade}
+            | ({"units": dict(s.units)} if s.units else {})
             for s in self.segments
         ]
         return json.dumps({"segments": segments}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "EmotionTrack":
-        """Read what `to_json` writes; a bare list of segments will do, and only "emotions" is required in a segment.
+        """Read what `to_json` writes; a bare list of segments will do, and a segment needs only "strengths" or "units".
 
         Raises:
             UserError: not JSON, or a segment that makes no sense; the message says which.
@@ -138,22 +207,24 @@ class EmotionTrack:
         rows = data.get("segments") if isinstance(data, dict) else data
         if not isinstance(rows, list):
             raise UserError(
-                'the emotion track has no list of segments: write {"segments": [{"start": 0, "emotions": {"happy": 0.8}}]}.'
+                'the emotion track has no list of segments: write {"segments": [{"start": 0, "strengths": {"happy": 0.8}}]}.'
             )
         return cls(tuple(_segment_from(row, number) for number, row in enumerate(rows, 1)))
 
 
 def _segment_from(row, number: int) -> Segment:
     where = f"segment {number} of the emotion track"
-    if not isinstance(row, dict) or not isinstance(row.get("emotions"), dict):
-        raise UserError(f'{where} has no emotions: write for example {{"start": 0, "end": 2, "emotions": {{"happy": 0.8}}}}.')
-    unknown = set(row) - {"start", "end", "easing", "fade", "emotions"}
+    example = '{"start": 0, "end": 2, "strengths": {"happy": 0.8}}'
+    if not isinstance(row, dict) or not ("strengths" in row or "units" in row):
+        raise UserError(f"{where} has no strengths: write for example {example}.")
+    for name in ("strengths", "units"):
+        if not isinstance(row.get(name, {}), dict):
+            raise UserError(f"{where} has {name} that are no list of names and numbers: write for example {example}.")
+    unknown = set(row) - set(SEGMENT_KEYS)
     if unknown:
-        raise UserError(f"{where} has the unknown entry '{min(unknown)}': use start, end, easing, fade and emotions.")
+        raise UserError(f"{where} has the unknown entry '{min(unknown)}': use {', '.join(SEGMENT_KEYS)}.")
     try:
-        return Segment(
-            row.get("start", 0.0), row.get("end"), row["emotions"], row.get("easing", "smooth"), row.get("fade", FADE)
-        )
+        return Segment(**row)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -182,14 +253,27 @@ def _strengths(given: Mapping[str, float], where: str) -> dict[str, float]:
     return dict(sorted(total.items(), key=lambda item: EMOTION_INDEX[item[0]]))
 
 
-def _presence(segment: Segment, times: Tensor) -> Tensor:
-    """How far a segment is there at [T] times, 0..1; it is already there at 0 s if it starts at 0."""
-    end = math.inf if segment.end is None else segment.end
-    fade = min(segment.fade, end - segment.start)
-    if segment.easing == "step" or fade <= 0:
-        return ((times >= segment.start) & (times < end)).to(times.dtype)
-    rise = torch.ones_like(times) if segment.start <= 0 else ((times - segment.start) / fade + 0.5).clamp(0, 1)
-    fall = torch.ones_like(times) if segment.end is None else ((end - times) / fade + 0.5).clamp(0, 1)
-    if segment.easing == "smooth":
-        rise, fall = rise * rise * (3 - 2 * rise), fall * fall * (3 - 2 * fall)
-    return rise * fall
+def _units(given: Mapping[str, float], where: str) -> dict[str, float]:
+    for name, value in given.items():
+        if name not in UNIT_INDEX:
+            raise UserError(f"{where} names '{name}', which is no face unit: use an ARKit name such as browInnerUp.")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise UserError(f"{where} gives '{name}' the weight {value!r}: use a number from 0 to 1.")
+    return {name: float(given[name]) for name in FACE_UNITS if name in given}
+
+
+def _room(segment: Segment, side: str) -> float:
+    """Seconds of a segment that a fade at its "start" or "end" may take."""
+    if segment.end is None:
+        return math.inf
+    free = segment.start <= 0 if side == "end" else False
+    return (segment.end - segment.start) * (1.0 if free else 0.5)
+
+
+def _ramp(since: Tensor, comes: Segment, room: float) -> Tensor:
+    """0 before to 1 after, at [T] seconds since the middle of a fade that reaches at most `room` seconds to each side."""
+    reach = min(comes.fade / 2, room)
+    if comes.easing == "step" or reach <= 0:
+        return (since >= 0).to(since.dtype)
+    ramp = (since / (2 * reach) + 0.5).clamp(0, 1)
+    return ramp * ramp * (3 - 2 * ramp) if comes.easing == "smooth" else ramp
