@@ -11,7 +11,8 @@ from random import Random
 
 from ...errors import UserError
 from ..taxonomy import EMOTIONS
-from .data import PRESENT, Item, load_fed, row_of
+from .data import Item, load_fed, row_of
+from .denial import CALM, DENIED, denied
 from .lexicon import MARKED, Degree, Word, apply_degree, degrees, words
 from .noise import disturb
 
@@ -20,11 +21,6 @@ MOST = 500_000
 """Largest count that was tried (all texts differ)."""
 
 SHARES = {  # strengths of constructions, as the guideline in README.md gives them
-    "denied": {"neutral": 0.55},
-    "denied firmly": {"neutral": 0.6},
-    "denied happy": {"sad": 0.35, "neutral": 0.15},
-    "denied happy firmly": {"sad": 0.4, "angry": 0.25},
-    "denied neutral": {"fear": 0.35, "angry": 0.35},  # of CALM words; "not blank" says nothing about what is felt
     "hardly": {"neutral": 0.45},
     "not very": {"neutral": 0.3},
     "sarcasm": {"contempt": 0.55, "angry": 0.2},
@@ -32,18 +28,27 @@ SHARES = {  # strengths of constructions, as the guideline in README.md gives th
 }
 HARDLY, NOT_VERY, LESS, MORE, RECORD = 0.12, 0.25, 0.3, 0.65, 0.95  # what these make of a marked emotion word
 HALF = 0.45  # "half sad, half angry" gives this for marked words
-CALM = ("calm", "relaxed", "unbothered", "chilled out", "steady", "composed", "placid")
-KEPT = ("idiom", "situation", "slang")  # hand-written training items that templates take up as a whole
+COMMON = (
+    "neutral", "calm", "happy", "cheerful", "sad", "unhappy", "angry", "mad", "scared", "afraid", "disgusted", "surprised",
+    "contemptuous", "arrogant",
+)  # fmt: skip
+OFTEN = 0.12  # share of the COMMON words within their emotion: people type them far more often than the rest
+KEPT = ("idiom", "situation", "slang", "direction")  # hand-written training items that templates take up as a whole
 PEOPLE = (
     "she", "he", "the woman", "the man", "the girl", "the boy", "my sister", "my brother", "the teacher", "the nurse",
     "the old man", "the queen", "the singer", "the actor", "the soldier", "your friend", "the child", "the doctor",
 )  # fmt: skip
 VERBS = ("is", "looks", "sounds", "feels", "seems", "seems to be", "is visibly", "appears")
 FRAMES = (
-    "{}", "{} face", "a {} face", "{} expression", "{} voice", "speaks in a {} way", "make it {}", "I am {}", "I feel {}",
-    "act {}", "be {}", "say it as if you were {}", "{} look", "please make them {}", "the mood is {}", "sounding {}",
-    "looking {}", "a {} person talking", "talk like someone {}", "{} the whole time", "emotion: {}",
+    "{}", "make it {}", "I am {}", "I feel {}", "act {}", "be {}", "say it as if you were {}", "please make them {}",
+    "the mood is {}", "sounding {}", "looking {}", "talk like someone {}", "{} the whole time", "emotion: {}", "I want her {}",
+    "keep him {}", "make the character {}", "clearly {}",
 )  # fmt: skip
+NOUN_FRAMES = (
+    "{} face", "a {} face", "{} expression", "{} voice", "speaks in a {} way", "{} look", "a {} person talking",
+    "a {} woman talks to the camera", "{} tone",
+)  # fmt: skip
+"""Frames for an adjective of one word; phrases such as "at a loss" cannot stand before a noun."""
 HAIR = ("blond", "dark", "grey", "red", "short", "long", "curly")
 WEAR = ("a hat", "a red scarf", "a blue shirt", "a suit", "a white dress", "a raincoat", "a black jacket", "a crown")
 PLACES = ("in a kitchen", "on a stage", "at a desk", "in a studio", "in front of a wall", "in a garden", "in a car", "")
@@ -97,11 +102,19 @@ def _by_emotion(form: str) -> dict[str, list[Word]]:
     return groups
 
 
+@functools.cache
+def _common(form: str) -> dict[str, list[Word]]:
+    groups = {emotion: [w for w in group if w.text in COMMON] for emotion, group in _by_emotion(form).items()}
+    return {emotion: group for emotion, group in groups.items() if group}
+
+
 def _word(random: Random, form: str = "adjective", unlike: str | None = None) -> Word:
     """A word, with each emotion equally likely; one that joins another (is `unlike` it) is never neutral."""
     groups = _by_emotion(form)
     barred = () if unlike is None else (unlike, "neutral")
-    return random.choice(groups[random.choice([e for e in groups if e not in barred])])
+    emotion = random.choice([e for e in groups if e not in barred])
+    common = _common(form).get(emotion)
+    return random.choice(common if common and random.random() < OFTEN else groups[emotion])
 
 
 @functools.cache
@@ -109,13 +122,13 @@ def _forms() -> dict[str, list[Degree]]:
     return {form: [d for d in degrees() if d.form == form] for form in ("adjective", "noun", "after")}
 
 
-def _phrase(random: Random, unlike: str | None = None, plain: float = 0.35) -> tuple[str, Strengths, str]:
-    """An adjective, usually with a degree: (text, strengths, main emotion)."""
+def _phrase(random: Random, unlike: str | None = None, plain: float = 0.35) -> tuple[str, Strengths, Word]:
+    """An adjective, usually with a degree: (text, strengths, the word itself)."""
     word = _word(random, unlike=unlike)
     if random.random() < plain:
-        return word.text, dict(word.strengths), word.main
+        return word.text, dict(word.strengths), word
     degree = random.choice(_forms()["after" if random.random() < 0.1 else "adjective"])
-    return degree.of(word.text), apply_degree(word.strengths, degree.target), word.main
+    return degree.of(word.text), apply_degree(word.strengths, degree.target), word
 
 
 def _noun_phrase(random: Random, unlike: str | None = None, small: bool = False) -> tuple[str, Strengths]:
@@ -126,10 +139,11 @@ def _noun_phrase(random: Random, unlike: str | None = None, small: bool = False)
 
 
 def _stated(random: Random) -> tuple[str, Strengths]:
-    text, strengths, _ = _phrase(random, plain=0.15)
+    text, strengths, word = _phrase(random, plain=0.25)
     if random.random() < 0.5:
         return f"{random.choice(PEOPLE)} {random.choice(VERBS)} {text}", strengths
-    return re.sub(r"\ba (?=[aeiou])", "an ", random.choice(FRAMES).format(text)), strengths
+    frames = FRAMES if " " in word.text else FRAMES + NOUN_FRAMES
+    return re.sub(r"\ba (?=[aeiou])", "an ", random.choice(frames).format(text)), strengths
 
 
 def _noun(random: Random) -> tuple[str, Strengths]:
@@ -141,8 +155,8 @@ def _noun(random: Random) -> tuple[str, Strengths]:
 
 
 def _pair(random: Random) -> tuple[str, Strengths]:
-    first, one, main = _phrase(random)
-    second, two, _ = _phrase(random, unlike=main)
+    first, one, word = _phrase(random)
+    second, two, _ = _phrase(random, unlike=word.main)
     link = random.choice(("{} and {}", "{} but {}", "{}, {}", "{} yet {}", "{} and also {}", "{} + {}", "both {} and {}"))
     text = link.format(first, second)
     if random.random() < 0.5:
@@ -151,17 +165,17 @@ def _pair(random: Random) -> tuple[str, Strengths]:
 
 
 def _hint(random: Random) -> tuple[str, Strengths]:
-    first, one, main = _phrase(random)
-    second, two = _noun_phrase(random, unlike=main, small=True)
+    first, one, word = _phrase(random)
+    second, two = _noun_phrase(random, unlike=word.main, small=True)
     return random.choice(("{} with {}", "{}, plus {}", "mostly {}, with {}", "{} and {}")).format(first, second), merged(
         one, two
     )
 
 
 def _triple(random: Random) -> tuple[str, Strengths]:
-    first, one, main = _phrase(random)
-    second, two, _ = _phrase(random, unlike=main)
-    third, three, _ = _phrase(random, unlike=main)
+    first, one, word = _phrase(random)
+    second, two, _ = _phrase(random, unlike=word.main)
+    third, three, _ = _phrase(random, unlike=word.main)
     return random.choice(("{}, {} and {}", "{}, {}, {}")).format(first, second, third), merged(one, two, three)
 
 
@@ -172,15 +186,6 @@ def _halves(random: Random) -> tuple[str, Strengths]:
         text = f"half {one.text}, half {two.text}"
         return text, merged(apply_degree(one.strengths, HALF), apply_degree(two.strengths, HALF))
     return f"more {one.text} than {two.text}", merged(dict(one.strengths), apply_degree(two.strengths, LESS))
-
-
-def _denied(word: Word, firmly: bool) -> Strengths:
-    felt = [name for name, value in word.strengths.items() if value >= PRESENT and name != "neutral"]
-    blend = len(felt) > 1  # "not happily surprised" is no complaint
-    key = "denied" if blend or word.main not in ("happy", "neutral") else f"denied {word.main}"
-    if firmly and f"{key} firmly" in SHARES:
-        key = f"{key} firmly"
-    return dict(SHARES[key])
 
 
 def _deniable(random: Random) -> Word:
@@ -195,12 +200,12 @@ def _negation(random: Random) -> tuple[str, Strengths]:
     who = random.choice(("", "", *(f"{p} is " for p in PEOPLE)))
     shape = random.randrange(7)
     if shape == 0:
-        return f"{who}not {word.text}", _denied(word, False)
+        return f"{who}not {word.text}", denied(word, False)
     if shape == 1:
-        return f"{who}not {word.text} at all", _denied(word, True)
+        return f"{who}not {word.text} at all", denied(word, True)
     if shape in (2, 3):
         start, target, key = (("hardly", HARDLY, "hardly"), ("not very", NOT_VERY, "not very"))[shape - 2]
-        rest = SHARES[key if word.main != "neutral" else "denied neutral"]
+        rest = SHARES[key] if word.main != "neutral" else DENIED["neutral"]
         return f"{who}{start} {word.text}", merged(apply_degree(word.strengths, target), rest)
     if shape == 4:
         text, strengths, _ = _phrase(random, unlike=word.main)
@@ -211,8 +216,8 @@ def _negation(random: Random) -> tuple[str, Strengths]:
         return f"{who}{text}, no {noun.text}", strengths
     other = _word(random, unlike=word.main)
     # both may be mild or strong: only "neutral" denied leaves something else to show
-    denied = SHARES["denied neutral"] if "neutral" in (word.main, other.main) else SHARES["denied firmly"]
-    return f"{who}neither {word.text} nor {other.text}", dict(denied)
+    left = DENIED["neutral"] if "neutral" in (word.main, other.main) else DENIED["plain firmly"]
+    return f"{who}neither {word.text} nor {other.text}", dict(left)
 
 
 def _comparative(random: Random) -> tuple[str, Strengths]:
