@@ -1,5 +1,6 @@
 """The weights that ship with the package: safetensors, each with a model card (json) of the same name."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -34,3 +35,12 @@ def load_weights(name: str, device: str | torch.device = "cpu") -> dict[str, tor
         UserError: the file is not there.
     """
     return load_file(weights_path(name), device=str(device))
+
+
+def load_card(name: str) -> dict:
+    """The model card of a shipped weight file.
+
+    Raises:
+        UserError: the weight file is not there.
+    """
+    return json.loads(weights_path(name).with_suffix(".json").read_text())

@@ -1,0 +1,236 @@
+"""The motion denoiser: a small transformer that sees noisy facial motion, the speech and the emotion, and takes noise away.
+
+Two frames are one token. The step's noise level scales and shifts every layer (after PixArt-alpha's single adaptive norm);
+positions are rotary; speech and emotion are added frame by frame, and every other layer also looks at emotion tokens.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..emotion.taxonomy import EMOTIONS
+from ..face.arkit import FACE_UNITS
+from ..speech.features import VISEMES
+
+RATE = 25.0
+"""Frames per second of the motion that the model knows."""
+CHANNELS = len(FACE_UNITS) + 6
+"""Face units, then yaw, pitch, roll in degrees and x, y, z in distances between the eyes, as in Motion."""
+HEARD = len(VISEMES) + 2
+"""Speech a frame: viseme probabilities, voicing, loudness. Nothing else of the encoder's, so that it can be retrained."""
+PATCH = 2
+START_SECONDS = 2.0
+"""How long a clip counts as just begun."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a denoiser.
+
+    Attributes:
+        width: channels of a token.
+        layers: transformer layers.
+        heads: attention heads; width / heads must be even.
+        spread: width of the feed-forward layers over `width`.
+        speech_width: channels of the speech convolutions.
+        token_width: channels of an emotion token as it is given (8 strengths, or what another text reader gives).
+    """
+
+    width: int = 224
+    layers: int = 6
+    heads: int = 4
+    spread: int = 3
+    speech_width: int = 96
+    token_width: int = len(EMOTIONS)
+
+    def to_dict(self) -> dict[str, int]:
+        """For a model card."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What steers a batch of windows.
+
+    Attributes:
+        speech: [B, T, HEARD], T even.
+        emotion: [B, T, 8] strengths 0..1.5.
+        tokens: [B, K, token_width] emotion tokens.
+        start: [B, T] seconds since the clip began.
+        known: [B, T, CHANNELS] normalised motion of the frames that are given, 0 elsewhere.
+        given: [B, T] 1 where a frame is given, else 0.
+        hear: [B] 1, or 0 where the speech is left out.
+        feel: [B] 1, or 0 where the emotion is left out.
+    """
+
+    speech: Tensor
+    emotion: Tensor
+    tokens: Tensor
+    start: Tensor
+    known: Tensor
+    given: Tensor
+    hear: Tensor
+    feel: Tensor
+
+    def repeat(self, hear: list[float], feel: list[float]) -> "Conditions":
+        """The same windows once for each pair of (hear, feel), one after the other along the batch."""
+        count = len(self.speech)
+        values = {name: value.repeat(len(hear), *[1] * (value.ndim - 1)) for name, value in vars(self).items()}
+        values["hear"] = self.hear.new_tensor(hear).repeat_interleave(count)
+        values["feel"] = self.feel.new_tensor(feel).repeat_interleave(count)
+        return Conditions(**values)
+
+
+class MotionDenoiser(nn.Module):
+    """Noisy normalised motion and its conditions to the velocity v = α ε - σ x₀ (Salimans, Ho, "Progressive
+    distillation", 2022), the diffusion scheduler's "v_prediction".
+
+    Args:
+        shape: its size.
+    """
+
+    def __init__(self, shape: Shape | None = None) -> None:
+        super().__init__()
+        shape = shape or Shape()
+        self.shape = shape
+        width = shape.width
+        self.register_buffer("mean", torch.zeros(CHANNELS))
+        self.register_buffer("scale", torch.ones(CHANNELS))
+        self.motion = nn.Linear(PATCH * (2 * CHANNELS + 1), width)
+        self.ear = nn.Sequential(
+            nn.Conv1d(HEARD, shape.speech_width, 5, padding=2),
+            nn.GELU(),
+            nn.Conv1d(shape.speech_width, shape.speech_width, 5, padding=2),
+            nn.GELU(),
+        )
+        self.speech = nn.Linear(PATCH * shape.speech_width, width)
+        self.emotion = nn.Linear(PATCH * len(EMOTIONS), width)
+        self.start = nn.Linear(PATCH, width)
+        self.tokens = nn.Sequential(nn.Linear(shape.token_width, width), nn.GELU(), nn.Linear(width, width))
+        self.deaf, self.unfelt = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
+        self.no_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.level = nn.Sequential(
+            nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 6 * width)
+        )
+        self.layers = nn.ModuleList(Layer(shape, looks=index % 2 == 1) for index in range(shape.layers))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.last = nn.Parameter(torch.zeros(2, width))
+        self.out = nn.Linear(width, PATCH * CHANNELS)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        nn.init.zeros_(self.level[-1].weight)
+        nn.init.zeros_(self.level[-1].bias)
+
+    def forward(self, noisy: Tensor, steps: Tensor, conditions: Conditions) -> Tensor:
+        """Predict the velocity.
+
+        Args:
+            noisy: [B, T, CHANNELS] normalised motion with noise; T even.
+            steps: [B] or [] scheduler time steps, 0..999.
+            conditions: of the same batch and T.
+
+        Returns:
+            [B, T, CHANNELS].
+        """
+        c = conditions
+        x = self.motion(_patch(torch.cat([noisy, c.known, c.given[..., None]], 2)))
+        hear, feel = c.hear[:, None, None], c.feel[:, None, None]
+        x = x + hear * self.speech(_patch(self.ear(c.speech.transpose(1, 2)).transpose(1, 2))) + (1 - hear) * self.deaf
+        x = x + feel * self.emotion(_patch(c.emotion)) + (1 - feel) * self.unfelt
+        x = x + self.start(_patch((1 - c.start / START_SECONDS).clamp(min=0)[..., None]))
+        tokens = feel * self.tokens(c.tokens) + (1 - feel) * self.no_token
+        tokens = torch.cat([self.no_token.expand(len(x), -1, -1), tokens], 1)
+        level = self.level(_waves(steps.expand(len(x)), 64)).view(len(x), 1, 6, -1)
+        turn = _rotation(x.shape[1], self.shape.width // self.shape.heads, x)
+        for layer in self.layers:
+            x = layer(x, level, turn, tokens)
+        x = self.norm(x) * (1 + self.last[0]) + self.last[1]
+        return self.out(x).view(len(noisy), -1, CHANNELS)
+
+    def normalise(self, motion: Tensor) -> Tensor:
+        """Motion [..., CHANNELS] in units and degrees to mean 0 and spread 1."""
+        return (motion - self.mean) / self.scale
+
+    def restore(self, values: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return values * self.scale + self.mean
+
+
+class Layer(nn.Module):
+    """Self-attention, in every other layer a look at the emotion tokens, and a feed-forward network.
+
+    Args:
+        shape: size of the model.
+        looks: whether it looks at the tokens.
+    """
+
+    def __init__(self, shape: Shape, looks: bool) -> None:
+        super().__init__()
+        width = shape.width
+        self.heads = shape.heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
+        self.level = nn.Parameter(torch.zeros(6, width))
+        self.level.data[2] = self.level.data[5] = 1.0
+        self.qkv = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.looks = looks
+        if looks:
+            self.look_norm = nn.LayerNorm(width)
+            self.ask = nn.Linear(width, width)
+            self.answer = nn.Linear(width, 2 * width)
+            self.take = nn.Linear(width, width)
+            nn.init.zeros_(self.take.weight)
+            nn.init.zeros_(self.take.bias)
+        self.feed = nn.Sequential(
+            nn.Linear(width, shape.spread * width), nn.GELU(approximate="tanh"), nn.Linear(shape.spread * width, width)
+        )
+        for last in (self.mix, self.feed[-1]):
+            nn.init.normal_(last.weight, std=0.02 / math.sqrt(2 * shape.layers))
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor, level: Tensor, turn: Tensor, tokens: Tensor) -> Tensor:
+        """[B, S, width] to the same; level [B, 1, 6, width], turn [2, S, width / heads], tokens [B, K, width]."""
+        shift, grow, gate, shift_feed, grow_feed, gate_feed = (level + self.level).unbind(2)
+        y = self.norms[0](x) * (1 + grow) + shift
+        q, k, v = self._split(self.qkv(y), 3)
+        x = x + gate * self.mix(_join(nn.functional.scaled_dot_product_attention(_rotate(q, turn), _rotate(k, turn), v)))
+        if self.looks:
+            (q,) = self._split(self.ask(self.look_norm(x)), 1)
+            k, v = self._split(self.answer(tokens), 2)
+            x = x + self.take(_join(nn.functional.scaled_dot_product_attention(q, k, v)))
+        return x + gate_feed * self.feed(self.norms[1](x) * (1 + grow_feed) + shift_feed)
+
+    def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        return x.view(len(x), x.shape[1], parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _join(x: Tensor) -> Tensor:
+    """[B, heads, S, D] to [B, S, heads * D]."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def _patch(x: Tensor) -> Tensor:
+    """[B, T, C] to [B, T / PATCH, PATCH * C]."""
+    return x.reshape(len(x), x.shape[1] // PATCH, -1)
+
+
+def _waves(steps: Tensor, width: int) -> Tensor:
+    """[B] time steps to [B, width] sines and cosines (Vaswani et al. 2017)."""
+    rates = torch.exp(-math.log(10000) * torch.arange(width // 2, device=steps.device) / (width // 2))
+    angles = steps.float()[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+def _rotation(count: int, width: int, like: Tensor) -> Tensor:
+    """[2, count, width] cosines and sines of rotary positions (Su et al. 2021)."""
+    rates = 100.0 ** (-torch.arange(0, width, 2, device=like.device, dtype=like.dtype) / width)
+    angles = torch.arange(count, device=like.device, dtype=like.dtype)[:, None] * rates
+    angles = torch.cat([angles, angles], 1)
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def _rotate(x: Tensor, turn: Tensor) -> Tensor:
+    first, second = x.chunk(2, -1)
+    return x * turn[0] + torch.cat([-second, first], -1) * turn[1]

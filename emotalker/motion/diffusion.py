@@ -1,0 +1,47 @@
+"""The diffusion process of motion: the noise schedule, which lies here and nowhere else."""
+
+from functools import cache
+
+TRAIN_STEPS = 1000
+
+
+@cache
+def _schedulers():
+    # Imported here: diffusers takes seconds to import, and only motion diffusion needs it.
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
+    return {"ddim": DDIMScheduler, "dpm": DPMSolverMultistepScheduler}
+
+
+def make_scheduler(solver: str = "ddim"):
+    """A fresh diffusers scheduler: cosine noise (Nichol, Dhariwal 2021) that ends in noise alone (Lin et al. 2024), velocity
+    prediction.
+
+    Args:
+        solver: "ddim" (also for training) or "dpm" (DPM-Solver++ of second order).
+    """
+    settings = {
+        "num_train_timesteps": TRAIN_STEPS,
+        "beta_schedule": "squaredcos_cap_v2",
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "trailing",
+        "rescale_betas_zero_snr": True,
+    }
+    if solver == "ddim":
+        settings["clip_sample"] = False
+    return _schedulers()[solver](**settings)
+
+
+def denoised(scheduler, noisy, velocity, steps):
+    """The motion x₀ that a predicted velocity stands for.
+
+    Args:
+        scheduler: of make_scheduler("ddim").
+        noisy: [B, T, C] x at the time steps.
+        velocity: [B, T, C] predicted there.
+        steps: [B] time steps.
+
+    Returns:
+        [B, T, C]. With v = α ε - σ x₀ the inverse x₀ = α x - σ v has the velocity's own form.
+    """
+    return scheduler.get_velocity(velocity, noisy, steps)

@@ -1,0 +1,222 @@
+"""Draw facial motion from the denoiser: windows that go on from one another, and guidance by speech and by emotion."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ..emotion.track import EmotionTrack
+from ..errors import UserError
+from ..face.arkit import FACE_UNITS
+from ..speech.features import SpeechFeatures, frame_count
+from ..weights import load_card, load_weights
+from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
+from .diffusion import make_scheduler
+from .motion import Motion, sample
+
+WINDOW = 100
+"""Frames that are drawn at once, 4 s."""
+OVERLAP = 25
+"""Frames of the window before that the next one starts from, 1 s."""
+TOKEN_FRAMES = 25
+"""One emotion token stands for so many frames."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How motion is drawn.
+
+    Attributes:
+        steps: denoising steps, 1..100.
+        speech_guidance: 0..5, γₐ: 1 is the model's own view of what was said, more exaggerates, 0 does not listen.
+        emotion_guidance: 0..5, γₑ: 1 is the model's own view of the emotion asked for, more exaggerates, 0 ignores it.
+        solver: "ddim" or "dpm", see make_scheduler.
+    """
+
+    steps: int = 10
+    speech_guidance: float = 1.0
+    emotion_guidance: float = 1.0
+    solver: str = "ddim"
+
+    def __post_init__(self):
+        if not 1 <= self.steps <= 100:
+            raise UserError(f"the number of denoising steps is {self.steps}: use 1 to 100.")
+        for name, value in (("speech", self.speech_guidance), ("emotion", self.emotion_guidance)):
+            if not 0 <= value <= 5:
+                raise UserError(f"the {name} guidance is {value:g}: use a number from 0 to 5.")
+
+
+@cache
+def load_denoiser(name: str = "motion", device: str = "cpu") -> MotionDenoiser:
+    """The shipped denoiser, ready to draw with.
+
+    Raises:
+        UserError: its weights are missing.
+    """
+    model = MotionDenoiser(Shape(**load_card(name)["shape"]))
+    model.load_state_dict({key: value.float() for key, value in load_weights(name).items()})
+    return model.to(device).eval().requires_grad_(False)
+
+
+def draw_motion(
+    model: MotionDenoiser,
+    features: SpeechFeatures,
+    emotion: EmotionTrack,
+    seed: int = 0,
+    settings: Settings | None = None,
+    keep: Motion | None = None,
+    redo: tuple[float, float] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Motion:
+    """Facial motion for a speech.
+
+    Args:
+        model: of load_denoiser.
+        features: what is heard; best at RATE frames per second.
+        emotion: which emotions show when.
+        seed: another seed is another take; a longer clip begins like a shorter one.
+        settings: steps and guidance.
+        keep: a take of the same speech at RATE, of which only the range `redo` is drawn anew.
+        redo: start and end in seconds, with `keep`.
+        on_progress: called with (frames done, frames in all) after each window; what it raises ends the drawing.
+
+    Returns:
+        Motion at RATE on the CPU, frame_count(features.duration, RATE) frames.
+
+    Raises:
+        UserError: a take to keep that does not fit, or settings out of range.
+    """
+    settings = settings or Settings()
+    count = frame_count(features.duration, RATE)
+    padded = -(-count // PATCH) * PATCH
+    device = model.mean.device
+    speech = _pad(_heard(features, count), padded)
+    strengths = _pad(emotion.at((torch.arange(count, dtype=torch.float64) + 0.5) / RATE), padded)
+    noise = _noise(seed, padded)
+    motion, given = torch.zeros(padded, CHANNELS), torch.zeros(padded)
+    if keep is not None:
+        _keep(keep, redo, count, motion, given)
+        motion = model.normalise(motion.to(device)).cpu() * given[:, None]
+    for first, last in windows(padded):
+        span = slice(first, last)
+        if bool(given[span].all()):
+            continue
+        conditions = Conditions(
+            speech[None, span],
+            strengths[None, span],
+            emotion_tokens(strengths[None, span]),
+            (torch.arange(first, last) / RATE)[None],
+            (motion[span] * given[span, None])[None],
+            given[None, span],
+            torch.ones(1),
+            torch.ones(1),
+        )
+        conditions = Conditions(**{name: value.to(device) for name, value in vars(conditions).items()})
+        motion[span] = draw_window(model, conditions, noise[None, span].to(device), settings)[0].cpu()
+        given[span] = 1
+        if on_progress is not None:
+            on_progress(min(last, count), count)
+    motion = model.restore(motion.to(device)).cpu()[:count]
+    if keep is not None:  # frames that stay are the same to the last bit
+        first, last = _range(redo, count)
+        whole = torch.cat([keep.units, keep.head], 1).cpu().float()
+        motion = torch.cat([whole[:first], motion[first:last], whole[last:]])
+    units = len(FACE_UNITS)
+    metadata = {"seed": str(seed), "emotion": emotion.to_json(), "steps": str(settings.steps)}
+    metadata |= {"speech_guidance": f"{settings.speech_guidance:g}", "emotion_guidance": f"{settings.emotion_guidance:g}"}
+    return Motion(motion[:, :units].clamp(0, 1), motion[:, units:], RATE, metadata)
+
+
+@torch.inference_mode()
+def draw_window(model: MotionDenoiser, conditions: Conditions, noise: Tensor, settings: Settings) -> Tensor:
+    """Denoise windows; given frames are noised anew, with their own noise, before every step.
+
+    Args:
+        model: the denoiser.
+        conditions: of B windows.
+        noise: [B, T, CHANNELS] Gaussian.
+        settings: steps and guidance.
+
+    Returns:
+        [B, T, CHANNELS] normalised motion; given frames are as they were given.
+    """
+    scheduler = make_scheduler(settings.solver)
+    scheduler.set_timesteps(settings.steps, device=noise.device)
+    given = conditions.given[..., None]
+    branches, shares = guidance(settings)
+    asked = conditions.repeat(*zip(*branches, strict=True))
+    x = noise
+    for step in scheduler.timesteps:
+        times = step.expand(len(noise))
+        x = torch.lerp(x, scheduler.add_noise(conditions.known, noise, times), given)
+        velocities = model(x.repeat(len(branches), 1, 1), step, asked).chunk(len(branches))
+        velocity = sum(share * part for share, part in zip(shares, velocities, strict=True))
+        x = scheduler.step(velocity, step, x).prev_sample
+    return torch.lerp(x, conditions.known, given)
+
+
+def guidance(settings: Settings) -> tuple[list[tuple[float, float]], list[float]]:
+    """Which (hear, feel) the denoiser is asked with, and the share of each answer.
+
+    Nested: v(∅) + γₐ [v(a) - v(∅)] + γₑ [v(a, e) - v(a)]. Answers with the share 0 are not asked for.
+    """
+    by_speech, by_emotion = settings.speech_guidance, settings.emotion_guidance
+    terms = [((0.0, 0.0), 1 - by_speech), ((1.0, 0.0), by_speech - by_emotion), ((1.0, 1.0), by_emotion)]
+    used = [term for term in terms if term[1] != 0]
+    return [branch for branch, _ in used], [share for _, share in used]
+
+
+def windows(count: int) -> list[tuple[int, int]]:
+    """(first, last) frame of each window: each begins OVERLAP frames or more before the end of the one before."""
+    starts = list(range(0, max(count - OVERLAP, 1), WINDOW - OVERLAP))
+    return [(min(start, max(count - WINDOW, 0)), min(start + WINDOW, count)) for start in starts]
+
+
+def emotion_tokens(strengths: Tensor) -> Tensor:
+    """[B, T, 8] strengths to tokens [B, K, 8]: the mean of each TOKEN_FRAMES frames."""
+    return torch.nn.functional.avg_pool1d(strengths.transpose(1, 2), TOKEN_FRAMES, ceil_mode=True).transpose(1, 2)
+
+
+def _heard(features: SpeechFeatures, count: int) -> Tensor:
+    """[count, HEARD] of features at any rate."""
+    heard = torch.cat([features.visemes, features.voicing[:, None], features.loudness[:, None]], 1).detach().float().cpu()
+    if features.fps == RATE and len(heard) == count:
+        return heard
+    times = (torch.arange(count, dtype=torch.float64) + 0.5) / RATE
+    return sample(heard, features.fps, times - 0.5 / features.fps)
+
+
+def _pad(values: Tensor, count: int) -> Tensor:
+    """Hold the last row until there are `count`."""
+    return torch.cat([values, values[-1:].expand(count - len(values), -1)])
+
+
+def _noise(seed: int, count: int) -> Tensor:
+    """[count, CHANNELS]; a longer clip begins with the noise of a shorter one."""
+    generator = torch.Generator().manual_seed(int(seed) % (1 << 63))
+    blocks = [torch.randn(WINDOW, CHANNELS, generator=generator) for _ in range(-(-count // WINDOW))]
+    return torch.cat(blocks)[:count]
+
+
+def _range(redo: tuple[float, float], count: int) -> tuple[int, int]:
+    return max(0, round(redo[0] * RATE)), min(count, round(redo[1] * RATE))
+
+
+def _keep(keep: Motion, redo: tuple[float, float] | None, count: int, motion: Tensor, given: Tensor) -> None:
+    """Write the frames of a take that stay into motion [T, CHANNELS] and mark them in given [T], both in place."""
+    if redo is None:
+        raise UserError("a take to keep was given without the range to redo: give its start and end in seconds.")
+    if keep.fps != RATE or len(keep) != count:
+        raise UserError(
+            f"the take to keep has {len(keep)} frames at {keep.fps:g} per second, the speech needs {count} at {RATE:g}: "
+            "give a take that was drawn for this speech."
+        )
+    first, last = _range(redo, count)
+    if last <= first:
+        raise UserError(f"the range to redo, {redo[0]:g} to {redo[1]:g} s, holds no frame: give a range inside the take.")
+    motion[:count] = torch.cat([keep.units, keep.head], 1).cpu()
+    motion[count:] = motion[count - 1]
+    given[:] = 1
+    given[first : len(given) if last == count else last] = 0

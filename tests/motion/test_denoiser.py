@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from emotalker.motion.denoiser import CHANNELS, HEARD, Conditions, MotionDenoiser, Shape
+from emotalker.motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
+
+TINY = Shape(width=32, layers=2, heads=2, speech_width=8)
+
+
+def conditions(batch: int, frames: int, seed: int = 0) -> Conditions:
+    torch.manual_seed(seed)
+    return Conditions(
+        torch.rand(batch, frames, HEARD), torch.rand(batch, frames, 8), torch.rand(batch, 3, 8), torch.rand(batch, frames),
+        torch.randn(batch, frames, CHANNELS), torch.zeros(batch, frames), torch.ones(batch), torch.ones(batch),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def model() -> MotionDenoiser:
+    """Every weight random: as made, the model answers zero."""
+    torch.manual_seed(1)
+    model = MotionDenoiser(TINY)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model.eval()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("frames", [2, 30, 100])
+def test_answer_has_the_shape_of_the_motion(model, frames):
+    noisy = torch.randn(2, frames, CHANNELS)
+    answer = model(noisy, torch.tensor([3, 900]), conditions(2, frames))
+    assert answer.shape == noisy.shape and answer.isfinite().all()
+
+
+@torch.inference_mode()
+def test_every_condition_counts_and_what_is_left_out_does_not(model):
+    noisy, step, asked = torch.randn(1, 20, CHANNELS), torch.tensor([500]), conditions(1, 20)
+    answer = model(noisy, step, asked)
+
+    def changed(**values) -> float:
+        return float((model(noisy, step, Conditions(**{**vars(asked), **values})) - answer).abs().max())
+
+    for name in ("speech", "emotion", "tokens", "start", "known", "given"):
+        assert changed(**{name: getattr(asked, name) + 0.5}) > 1e-3, name
+    deaf = {**vars(asked), "hear": torch.zeros(1)}
+    unfelt = {**vars(asked), "feel": torch.zeros(1)}
+    for base, names in ((deaf, ("speech",)), (unfelt, ("emotion", "tokens"))):
+        first = model(noisy, step, Conditions(**base))
+        for name in names:
+            other = model(noisy, step, Conditions(**{**base, name: base[name] + 0.5}))
+            assert torch.allclose(first, other, atol=1e-5), name
+
+
+@torch.inference_mode()
+def test_windows_of_a_batch_do_not_mix(model):
+    noisy, asked = torch.randn(3, 20, CHANNELS), conditions(3, 20)
+    steps = torch.tensor([10, 400, 990])
+    together = model(noisy, steps, asked)
+    for i in range(3):
+        alone = Conditions(**{name: value[i : i + 1] for name, value in vars(asked).items()})
+        assert torch.allclose(model(noisy[i : i + 1], steps[i : i + 1], alone), together[i : i + 1], atol=1e-5)
+
+
+def test_normalise_and_restore_are_inverse(model):
+    model.mean.normal_()
+    model.scale.uniform_(0.1, 3)
+    motion = torch.randn(4, 7, CHANNELS)
+    assert torch.allclose(model.restore(model.normalise(motion)), motion, atol=1e-5)
+
+
+def test_a_velocity_tells_the_clean_motion():
+    scheduler = make_scheduler()
+    clean, noise = torch.randn(5, 6, CHANNELS), torch.randn(5, 6, CHANNELS)
+    steps = torch.tensor([0, 250, 500, 750, TRAIN_STEPS - 1])
+    noisy, velocity = scheduler.add_noise(clean, noise, steps), scheduler.get_velocity(clean, noise, steps)
+    assert torch.allclose(denoised(scheduler, noisy, velocity, steps), clean, atol=1e-3)
+    assert torch.allclose(noisy[-1], noise[-1], atol=1e-3)  # the last step is noise alone, as sampling begins
