@@ -1,0 +1,307 @@
+"""Train the motion diffusion: python -m emotalker train motion --data CORPUS
+
+CORPUS is a folder of motion shards, by emotalker.training.motion_corpus (the rules perform synthetic speech), by
+`prepare` (talking videos), or of both. Trains for so many minutes; run again with more minutes, it goes on where it stopped:
+
+    python -m emotalker.training.motion_corpus --speech SPEECH_CORPUS --data CORPUS
+    python -m emotalker train motion --data CORPUS --minutes 60
+    python -m emotalker train motion prepare --videos DIR --data CORPUS
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..motion.denoiser import CHANNELS, MotionDenoiser, Shape
+from ..motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
+from ..weights import FOLDER
+from .motion_corpus import MotionCorpus, load_motion_corpus
+from .motion_losses import EmotionReader, MotionLosses, perception_loss, soft_label
+from .motion_windows import Windows
+
+SIZES = {
+    "small": (Shape(), 16),  # for one processor core
+    "full": (Shape(width=512, layers=10, heads=8, speech_width=192), 256),  # for a GPU
+}
+"""Shape and batch of each size."""
+PEAK_RATE, LAST_RATE = 1e-3, 2e-5
+WARM_UP = 300
+EMA = 0.9985
+DEAF, UNFELT = 0.1, 0.12
+"""How often speech and emotion, each by itself, are left out, so that guidance can tell what each does."""
+WEIGHTS = {"velocity": 0.5, "lips": 0.5, "closure": 3.0, "perception": 0.2}
+"""Weights of the losses beside denoising."""
+READER_STEPS = 500
+LEAST_SPREAD = 0.02
+"""Smallest spread by which a channel is divided: units that nobody uses are not blown up."""
+HELD_OUT = 40
+"""Every so many clips one is kept for validation."""
+
+
+class Run:
+    """A training run that can stop and go on.
+
+    Args:
+        options: see `parse`.
+        corpus: what to train on; some clips are kept for validation.
+    """
+
+    def __init__(self, options: argparse.Namespace, corpus: MotionCorpus) -> None:
+        self.options = options
+        self.device = torch.device(options.device)
+        torch.manual_seed(options.seed)
+        self.state_path = options.data / f"{options.name}.train.safetensors"
+        self.shape, batch = SIZES[options.size]
+        self.batch = options.batch or batch
+        every = [i % HELD_OUT == 0 for i in range(len(corpus.features))]
+        self.windows = Windows(corpus.part([i for i, held in enumerate(every) if not held]), options.seed, self.device)
+        self.held_out = Windows(corpus.part([i for i, held in enumerate(every) if held]), 1, self.device)
+        self.model = MotionDenoiser(self.shape).to(self.device)
+        self.reader = EmotionReader().to(self.device)
+        self.scheduler = make_scheduler()
+        self.weights = {name: value for name, value in WEIGHTS.items() if name not in options.without}
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
+        self.step, self.minutes = 0, 0.0
+        self.parts: dict[str, float] = {}
+        if self.state_path.is_file():
+            self._resume()
+        else:
+            mean, scale = spreads(corpus)
+            self.model.mean.copy_(mean)
+            self.model.scale.copy_(scale)
+            if options.start_from is not None:
+                self._start_from(options.start_from)
+            self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self._train_reader()
+        self.reader.requires_grad_(False).eval()
+        self.losses = MotionLosses(self.model).to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(options.seed + self.step)
+
+    def _train_reader(self) -> None:
+        """Learn to read emotions from clean motion; what it reads then judges the denoised."""
+        optimiser = torch.optim.Adam(self.reader.parameters(), lr=2e-3)
+        for _ in range(self.options.reader_steps):
+            batch = self.windows.batch(2 * self.batch)
+            loss = perception_loss(
+                self.reader(self.model.normalise(batch.motion)), soft_label(batch.emotion, batch.valid)
+            ).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+
+    def train(self) -> Iterator[float]:
+        """Train until the minutes are over; yields the loss of each step."""
+        began, before = time.monotonic(), self.minutes
+        self.model.train()
+        while True:
+            self.minutes = before + (time.monotonic() - began) / 60
+            progress = self.minutes / self.options.minutes
+            if progress >= 1:
+                return
+            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate * min(1.0, (self.step + 1) / WARM_UP)
+            loss = self.loss(self.windows, self.batch, self.generator)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.step += 1
+            keep = min(EMA, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                for name, value in self.model.state_dict().items():
+                    self.average[name].lerp_(value, 1 - keep)
+            yield float(loss.detach())
+
+    def loss(self, windows: Windows, size: int, generator: torch.Generator, model: MotionDenoiser | None = None) -> Tensor:
+        """Loss of a random batch; keeps its parts in `parts`."""
+        model = model or self.model
+        batch = windows.batch(size)
+        clean = model.normalise(batch.motion)
+
+        def flips(chance: float) -> Tensor:
+            return (torch.rand(size, generator=generator, device=self.device) >= chance).float()
+
+        conditions = batch.conditions(clean, flips(DEAF), flips(UNFELT))
+        noise = torch.randn(clean.shape, generator=generator, device=self.device)
+        # Noise levels spread evenly over the batch: the loss of a small batch then says more.
+        place = torch.rand((), generator=generator, device=self.device) + torch.arange(size, device=self.device) / size
+        steps = ((place % 1) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
+        noisy = self.scheduler.add_noise(clean, noise, steps)
+        velocity = model(noisy, steps, conditions)
+        target = self.scheduler.get_velocity(clean, noise, steps)
+        count = batch.wanted / batch.wanted.sum().clamp(min=1)
+        parts = {"noise": ((velocity - target).square().mean(2) * count).sum()}
+        found = denoised(self.scheduler, noisy, velocity, steps)
+        # How much of the motion is there to be seen: the less noise, the more the other losses ask.
+        trust = self.scheduler.alphas_cumprod.to(self.device)[steps]
+        seen = count * trust[:, None]
+        if "velocity" in self.weights:
+            speed = ((found - clean).diff(dim=1)).square().mean(2)
+            parts["velocity"] = (speed * seen[:, 1:]).sum()
+        if "lips" in self.weights:
+            parts["lips"] = (self.losses.lip_distance(found, clean) * seen).sum()
+        if "closure" in self.weights:
+            heard = conditions.hear[:, None] * batch.closure
+            parts["closure"] = (self.losses.open_closures(found, clean, heard) * seen).sum()
+        if "perception" in self.weights:
+            wrong = perception_loss(self.reader(found), soft_label(batch.emotion, batch.valid))
+            parts["perception"] = (wrong * trust * conditions.feel).mean()
+        self.parts = {name: float(value.detach()) for name, value in parts.items()}
+        return sum(value * self.weights.get(name, 1.0) for name, value in parts.items())
+
+    @torch.no_grad()
+    def validate(self, batches: int = 8) -> dict[str, float]:
+        """The parts of the loss on held-out clips, with the averaged weights."""
+        self.held_out.draw = np.random.default_rng(1)
+        generator = torch.Generator(self.device).manual_seed(1)
+        model = MotionDenoiser(self.shape).to(self.device)
+        model.load_state_dict(self.average)
+        total: dict[str, float] = {}
+        for _ in range(batches):
+            self.loss(self.held_out, self.batch, generator, model.eval())
+            total = {name: total.get(name, 0.0) + value / batches for name, value in self.parts.items()}
+        return {f"held_out_{name}": round(value, 4) for name, value in total.items()}
+
+    def save(self) -> None:
+        """Keep everything needed to go on."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        tensors |= {f"reader.{name}": value for name, value in self.reader.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[parameter].items()}
+        partial = self.state_path.with_suffix(".part")
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()},
+            partial,
+            {"step": str(self.step), "minutes": str(self.minutes)},
+        )
+        partial.rename(self.state_path)
+
+    def _resume(self) -> None:
+        tensors = load_file(self.state_path, device=str(self.device))
+        with safe_open(self.state_path, "pt") as file:
+            self.step, self.minutes = int(file.metadata()["step"]), float(file.metadata()["minutes"])
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "reader": {}}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind in parts:
+                parts[kind][rest] = value
+        self.model.load_state_dict(parts["model"])
+        self.reader.load_state_dict(parts["reader"])
+        self.average = parts["average"]
+        for name, parameter in self.model.named_parameters():
+            if f"adam.exp_avg.{name}" in tensors:
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
+        # Another stretch of the same random numbers would show the same windows again.
+        self.windows.draw = np.random.default_rng(self.options.seed + self.step)
+
+    def _start_from(self, path: Path) -> None:
+        """Begin with exported weights (fine-tuning), their normalisation included."""
+        self.model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+
+    def export(self, folder: Path, hours: float) -> dict[str, float]:
+        """Write the averaged weights in half precision with their card; returns the metrics."""
+        metrics = self.validate()
+        tensors = {name: value.half().contiguous() for name, value in self.average.items()}
+        save_file(tensors, folder / f"{self.options.name}.safetensors")
+        without = "".join(f" --without {name}" for name in self.options.without)
+        card = {
+            "name": self.options.name,
+            "purpose": "Motion diffusion: speech features and emotion strengths to 52 face units and head pose at 25 frames/s.",
+            "parameters": sum(value.numel() for value in tensors.values()),
+            "shape": self.shape.to_dict(),
+            "data": f"{hours:.1f} hours of motion: synthetic speech (comments of GoEmotions, Demszky et al. 2020, CC BY 4.0, "
+            "spoken by flite, festival and espeak-ng) performed by this project's rules with random emotions and styles "
+            "(emotalker/training/motion_corpus.py). No recording of a person.",
+            "command": f"python -m emotalker train motion --data FOLDER --size {self.options.size} "
+            f"--minutes {self.options.minutes:g} --seed {self.options.seed}{without}",
+            "seed": self.options.seed,
+            "commit": _commit(),
+            "steps": self.step,
+            "minutes": round(self.minutes, 1),
+            "metrics": metrics,
+            "licence": "MIT",
+        }
+        (folder / f"{self.options.name}.json").write_text(json.dumps(card, indent=2) + "\n")
+        return metrics
+
+
+def spreads(corpus: MotionCorpus) -> tuple[Tensor, Tensor]:
+    """Mean and spread [CHANNELS] of a corpus's motion, the spread not below LEAST_SPREAD."""
+    count, total, squares = 0, np.zeros(CHANNELS), np.zeros(CHANNELS)
+    for motion in corpus.motion:
+        values = motion.reshape(-1, CHANNELS).astype(np.float64)
+        count, total, squares = count + len(values), total + values.sum(0), squares + (values**2).sum(0)
+    mean = total / count
+    spread = np.sqrt(np.maximum(squares / count - mean**2, 0)).clip(min=LEAST_SPREAD)
+    return torch.from_numpy(mean).float(), torch.from_numpy(spread).float()
+
+
+def _commit() -> str:
+    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=FOLDER)
+    return result.stdout.strip() or "unknown"
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="train_motion", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of motion shards; the state of the run lies there too")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the weights and their card")
+    parser.add_argument("--name", default="motion", help="of the weights")
+    parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor core, full for a GPU")
+    parser.add_argument("--batch", type=int, default=0, help="windows in a step; 0 for the size's own")
+    parser.add_argument("--minutes", type=float, default=60.0, help="minutes of training in all, earlier runs included")
+    parser.add_argument("--export-every", type=float, default=10.0, help="minutes between exports")
+    parser.add_argument("--without", action="append", default=[], choices=list(WEIGHTS), help="leave out a loss (ablation)")
+    parser.add_argument("--reader-steps", type=int, default=READER_STEPS, help="training of the emotion reader")
+    parser.add_argument("--start-from", type=Path, help="exported weights to fine-tune")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train and export, or with `prepare` first: turn videos into shards."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["prepare"]:
+        from .prepare_videos import main as prepare
+
+        prepare(arguments[1:])
+        return
+    options = parse(arguments)
+    torch.set_num_threads(options.threads)
+    corpus = load_motion_corpus(options.data)
+    run = Run(options, corpus)
+    print(f"{corpus.hours:.1f} hours of motion, step {run.step}, {run.minutes:.1f} minutes done", flush=True)
+    exported, mean = run.minutes, None
+    for loss in run.train():
+        mean = loss if mean is None else 0.99 * mean + 0.01 * loss
+        if run.step % 100 == 0:
+            parts = "  ".join(f"{name} {value:.3f}" for name, value in run.parts.items())
+            print(f"step {run.step}  {run.minutes:.1f} min  loss {mean:.3f}  {parts}", flush=True)
+        if run.minutes - exported >= options.export_every:
+            exported = run.minutes
+            run.save()
+            print(run.export(options.out, corpus.hours), flush=True)
+    run.save()
+    print(run.export(options.out, corpus.hours), flush=True)
+
+
+if __name__ == "__main__":
+    main()
