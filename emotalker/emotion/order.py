@@ -1,0 +1,308 @@
+"""A description in plain words, cut into the feelings it tells one after the other."""
+
+import re
+from dataclasses import dataclass, field
+
+from .marks import Mark
+from .order_words import TABLE, Cue
+from .phrases import clean, substantive
+
+_HEAD = r"(?<![\w'’-])"
+_PATTERNS = [(re.compile((_HEAD if re.match(r"[a-z(]", p) else "") + p, re.IGNORECASE), what) for p, what in TABLE]
+_ANY = re.compile(
+    "|".join(f"({re.sub(r'[(][?]P<[a-z]+>', '(?:', pattern.pattern)})" for pattern, _ in _PATTERNS), re.IGNORECASE
+)
+_BACK_AGAIN = re.compile(r",? and (?:then )?(?:goes |comes )?back(?: again)?(?=[\s.!]*$)", re.IGNORECASE)
+_GUARD = re.compile(
+    r"(?:\b(?:while|whilst|as|although|though|despite|even|not|never|because|if|that|who|or|without|almost|nearly|cannot|could|"
+    r"would|might|may|must|should|will|won't|can|about to|trying to|tries to|wants to|to|as if (?:she|"
+    r"he|they|it)|(?:while|as|because|if|though) (?:she|he|they|it)(?: is)?)|n't|n’t)\s*$",
+    re.IGNORECASE,
+)
+_OWNER = re.compile(r"^\W*(?:and |but )?(?:her|his|their|the|my|your|its|a|an) [\w-]+(?: [\w-]+)?\W*$", re.IGNORECASE)
+_EVENT = re.compile(
+    r"^\W*(?:(?:she|he|they|it|someone|somebody|everyone|the [\w-]+|her [\w-]+|his [\w-]+) (?!is\b|"
+    r"are\b|feels?\b|looks?\b|seems?\b|"
+    r"becomes?\b|turns?\b|gets?\b|bursts?\b|breaks?\b|explodes?\b|cries\b|laughs?\b|smiles?\b|"
+    r"sobs?\b)[\w']+|reading|hearing|seeing|the [\w-]+$)",
+    re.IGNORECASE,
+)
+_BACK = re.compile(
+    r"^(?:(?:goes |go |going |comes |and )?(?:right )?back(?: again)?|again|(?:to )?(?:how|the way|"
+    r"what|where) (?:she|he|it|they) (?:was|were|is|started|began)(?: before)?|"
+    r"(?:the )?(?:start|beginning)|as before|(?:to )?before)$",
+    re.IGNORECASE,
+)
+_ADVERB = r"(?:(?:very )?(?:slowly|gradually|steadily|suddenly|abruptly|quickly|little by little|all at once|bit by bit))"
+_FROM = re.compile(
+    rf"\b(?:(?P<a1>{_ADVERB}) )?(?:(?:goes|go|going|moves?|moving|shifts?|shifting|changes?|changing|"
+    rf"swings?|slides?|drifts?|passes|"
+    rf"turns?|transitions?|progress(?:es)?|switches|jumps?|builds?|travels?|develops?|evolves?|fades?|"
+    rf"morphs?|flips?|ranges?) )?"
+    rf"(?:(?P<a2>{_ADVERB}) )?from (?!time to time|ear to ear|head to|bad to worse|top to|the (?:start|"
+    rf"beginning)|\d|one \w+ to the)"
+    rf"(?P<x>(?:[\w'’-]+ ){{0,6}}?[\w'’-]+)(?: (?P<a3>{_ADVERB}))?,? (?:over |on |all the way )?(?:in)?to (?=[\w])",
+    re.IGNORECASE,
+)
+_AND_ON = re.compile(
+    (
+        r"(→ (?:[\w'’-]+ ){0,3}?(?!(?:ready|about|able|close|going|trying|want|wants|has|ought|used|start|"
+        r"starts|begins)\b)[\w'’-]+),? (?:and )?(?:then )?(?:in)?to (?=\w)"
+    ),
+    re.IGNORECASE,
+)
+_TWICE = re.compile(r"\b(\w{2,}er) and \1\b", re.IGNORECASE)
+RELATIVE = (
+    (re.compile(r"^(?:just )?(?:a (?:little|bit|touch)|slightly|somewhat) less(?: so)?$", re.IGNORECASE), 0.65),
+    (re.compile(r"^(?:(?:much|a lot|far|way|even) )less(?: so)?$", re.IGNORECASE), 0.3),
+    (re.compile(r"^less(?: so)?$", re.IGNORECASE), 0.5),
+    (re.compile(r"^(?:just )?(?:a (?:little|bit|touch)|slightly|somewhat) more(?: so)?$", re.IGNORECASE), 1.2),
+    (re.compile(r"^(?:(?:much|a lot|far|way|even|still) )?more(?: so)?$|^even more so$|^stronger$", re.IGNORECASE), 1.4),
+)
+"""Words that change what was there before, and the factor on its strengths."""
+
+
+@dataclass
+class Draft:
+    """One feeling of the sequence: the words for it, and everything its order words say (see Cue)."""
+
+    text: str = ""
+    start: Mark | None = None
+    end: Mark | None = None
+    length: Mark | None = None
+    later: Mark | None = None
+    first: bool = False
+    final: bool = False
+    middle: bool = False
+    sudden: bool = False
+    slow: bool = False
+    brief: bool = False
+    swap: bool = False
+    trigger: bool = False
+    hard: bool = False
+    cued: bool = False
+    closed: bool = False
+    ramp: tuple[float, float] | None = None
+    weight: float = 1.0
+    factor: float = 1.0
+
+    def take(self, cues: list[Cue]) -> None:
+        """Add what these cues say."""
+        for cue in cues:
+            for name in ("start", "end", "length", "later", "ramp"):
+                setattr(self, name, getattr(cue, name) or getattr(self, name))
+            for name in ("first", "final", "sudden", "slow", "brief", "swap", "trigger"):
+                setattr(self, name, getattr(cue, name) or getattr(self, name))
+            self.middle |= cue.kind == "middle"
+            self.hard |= cue.kind == "next"
+            self.cued |= cue.kind != "mode"
+            self.weight *= cue.weight
+
+
+@dataclass
+class _Clause:
+    separator: str = ""
+    head: list[Cue] = field(default_factory=list)
+    text: str = ""
+    tail: list[Cue] = field(default_factory=list)
+
+    @property
+    def says(self) -> bool:
+        return substantive(self.text)
+
+
+def cut(text: str) -> list[Draft]:
+    """The feelings of a description in the order in which they show; one if no word puts them in order.
+
+    Args:
+        text: English, without explicit marks.
+
+    Returns:
+        at least one draft unless there are no words at all.
+    """
+    clauses = _clauses(_tokens(_rewrite(text)))
+    if not any(clause.says for clause in clauses):
+        cleaned = clean(text)
+        return [Draft(cleaned)] if cleaned else []
+    drafts = _merge(clauses)
+    for draft in drafts:
+        draft.text = clean(draft.text)
+    drafts = [draft for draft in drafts if draft.text] or [Draft(clean(text))]
+    return _finish(drafts)
+
+
+def _rewrite(text: str) -> str:
+    """ "from calm to furious" becomes "calm → furious", "angrier and angrier" "more and more angry"."""
+
+    def arrow(match: re.Match) -> str:
+        adverb = match["a1"] or match["a2"] or match["a3"] or ""
+        return f"{re.sub(r' (?:through|via|over) ', ' → ', match['x'])} → {adverb} "
+
+    def base(match: re.Match) -> str:
+        word = match[1][:-2]
+        if word.endswith("i"):
+            word = word[:-1] + "y"
+        elif len(word) > 2 and word[-1] == word[-2] and word[-1] not in "ls":
+            word = word[:-1]
+        return f"more and more {word}"
+
+    text = " ".join(text.replace("\n", " . ").split())
+    text = " ".join(_FROM.sub(arrow, text).split())
+    if "→" in text:
+        while (longer := _AND_ON.sub(r"\1 → ", text)) != text:
+            text = longer
+    text = _BACK_AGAIN.sub(", then back again", text)
+    return _TWICE.sub(base, text)
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A piece of text as written; with a cue if it is one, or as a separator between clauses."""
+
+    raw: str
+    cue: Cue | None = None
+    parts: bool = False
+
+
+def _tokens(text: str) -> list[_Token]:
+    found, position, search = [], 0, 0
+    while match := _ANY.search(text, search):
+        pattern, what = _PATTERNS[match.lastindex - 1] if match.lastindex else (None, None)
+        start, end = match.span()
+        search = max(end, start + 1)
+        if start < position:
+            continue
+        before = text[position:start]
+        if what is not None and _GUARD.search(text[max(0, start - 60) : start]):
+            continue
+        if before.strip():
+            found.append(_Token(before))
+        if what is None:
+            found.append(_Token(match[0].strip(), parts=True))
+        else:
+            found.append(_Token(match[0], what if isinstance(what, Cue) else what(pattern.match(text, start))))
+        position = end
+    if text[position:].strip():
+        found.append(_Token(text[position:]))
+    return found
+
+
+def _clauses(tokens: list[_Token]) -> list[_Clause]:
+    """Tokens to clauses: each with the cues before and after its words."""
+    strong = any(token.cue and token.cue.kind != "mode" and not token.cue.weak for token in tokens)
+    clauses = [_Clause()]
+    for token in tokens:
+        clause, cue = clauses[-1], token.cue
+        if token.parts:
+            if clause.says or clause.head or clause.tail:
+                clauses.append(_Clause(token.raw))
+        elif cue is None:
+            if clause.tail and clause.says:
+                _words_after_cue(clauses, token.raw)
+            else:
+                clause.text += token.raw
+        elif cue.weak and not strong:
+            clause.text += token.raw
+        elif cue.kind in ("next", "change") and clause.says:
+            moved = [c for c in clause.tail if c.kind == "how"] if cue.kind == "change" else []
+            clause.tail = [c for c in clause.tail if c not in moved]
+            clauses.append(_Clause("", [*moved, cue]))
+        elif not clause.says:
+            clause.head.append(cue)
+        elif cue.kind != "verb":
+            clause.tail.append(cue)
+        elif cue.final or (token.raw.lower() in ("getting", "growing") and not _OWNER.match(clause.text)):
+            moved = [c for c in clause.tail if c.kind == "how"]
+            clause.tail = [c for c in clause.tail if c not in moved]
+            clauses.append(_Clause("", [*moved, cue]))
+        else:
+            clause.text += token.raw
+    return clauses
+
+
+def _words_after_cue(clauses: list[_Clause], text: str) -> None:
+    """Words follow a cue that stands inside a clause: it belongs to what is before, to what comes, or to both."""
+    clause = clauses[-1]
+    last = clause.tail[-1]
+    if not substantive(text) or last.kind in ("mode", "until") or (last.slow and not last.sudden):
+        clause.text += " " + text
+        return
+    if last.kind == "verb" or (_OWNER.match(clause.text) and last.kind == "how") or last.brief or last.length:
+        clause.text += " " + text
+        return
+    if last.first:
+        clauses.append(_Clause("", [], text))
+        return
+    clause.tail.pop()
+    clauses.append(_Clause("", [last], text))
+
+
+def _merge(clauses: list[_Clause]) -> list[Draft]:
+    """Clauses to drafts: a clause begins a new one or belongs to the one before."""
+    drafts: list[Draft] = []
+    carried: list[Cue] = []
+    for number, clause in enumerate(clauses):
+        cues = clause.head + clause.tail
+        more = any(other.says for other in clauses[number + 1 :])
+        if not clause.says:
+            follows = next((c for c in clauses[number + 1 :] if c.says or c.head), None)
+            starts_anew = follows is not None and any(c.kind == "next" for c in follows.head)
+            after = all(c.kind in ("mode", "how") or c.first or c.brief or c.length for c in cues)
+            if drafts and (not more or (starts_anew and after and cues)):
+                drafts[-1].take(cues)
+            else:
+                carried += cues
+            continue
+        head, carried = carried + clause.head, []
+        if not drafts or _begins(drafts[-1], clause, head):
+            drafts.append(Draft())
+            drafts[-1].take(head)
+            drafts[-1].text = clause.text
+        else:
+            joint = clause.separator if clause.separator in (",", ";", ".", "!", "?") else f" {clause.separator}"
+            drafts[-1].text += f"{joint} {clause.text}"
+            drafts[-1].take(head)
+        drafts[-1].take(clause.tail)
+        drafts[-1].closed |= any(c.first or c.end or c.length for c in clause.tail)
+    return drafts
+
+
+def _begins(draft: Draft, clause: _Clause, head: list[Cue]) -> bool:
+    """Whether a clause begins a feeling of its own after this draft."""
+    if any(cue.kind != "mode" for cue in head) or draft.closed:
+        return True
+    placed = [c for c in clause.tail if c.kind in ("clause", "middle", "until", "how") and not (c.slow or c.length)]
+    if not placed:
+        return any(c.length for c in clause.tail) and clause.separator != "and"
+    if any(c.first for c in placed) and not draft.cued:
+        return False
+    return clause.separator != "and" or not draft.cued or not draft.hard
+
+
+def _finish(drafts: list[Draft]) -> list[Draft]:
+    """What only the whole sequence tells: events that are no feelings, changed order, going back, first and last."""
+    kept = []
+    for index, draft in enumerate(drafts):
+        event = draft.trigger and index + 1 < len(drafts) and drafts[index + 1].hard and _EVENT.match(draft.text)
+        if not (event and kept):
+            kept.append(draft)
+    drafts = kept
+    if len(drafts) > 1 and drafts[0].swap:
+        second = drafts[1]
+        drafts[0].hard = drafts[0].swap = False
+        if not second.hard:
+            drafts[0], drafts[1] = drafts[1], drafts[0]
+    for index in range(1, len(drafts)):
+        draft, before = drafts[index], drafts[index - 1]
+        if _BACK.match(draft.text):
+            source = (
+                drafts[0]
+                if index < 2 or not re.fullmatch(r"(?i)(?:right )?back(?: again)?|again", draft.text)
+                else drafts[index - 2]
+            )
+            draft.text, draft.factor = source.text, source.factor
+            continue
+        factor = next((value for pattern, value in RELATIVE if pattern.match(draft.text)), None)
+        if factor is not None:
+            draft.text, draft.factor = before.text, before.factor * factor
+    return drafts
