@@ -6,7 +6,7 @@ from torch import Tensor
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import VISEME_INDEX
 
-# What the emotion's mouth units do to speech, and how far each gives way: to a lip closure (p b m), to the lower lip on the
+# What the expression's mouth units do to speech, and how far each gives way: to a lip closure (p b m), to the lower lip on the
 # teeth (f v), to rounding (w, oo, oh, sh) and to an open vowel. 1 means it gives way wholly.
 YIELD: dict[str, tuple[float, float, float, float]] = {
     "jawOpen": (1.0, 0.9, 0.7, 0.5),
@@ -23,6 +23,14 @@ YIELD: dict[str, tuple[float, float, float, float]] = {
     "mouthShrugLower": (0.3, 0.8, 0.4, 0.6),
     "mouthShrugUpper": (0.3, 0.3, 0.4, 0.4),
     "jawForward": (0.0, 0.5, 0.3, 0.3),
+    # What only a prompt steers ("pursed lips", "tongue out")
+    "mouthPucker": (0.0, 0.5, 0.0, 0.8),
+    "mouthFunnel": (1.0, 0.8, 0.0, 0.3),
+    "mouthClose": (0.0, 0.8, 0.5, 1.0),
+    "cheekPuff": (0.3, 0.7, 0.7, 0.9),
+    "tongueOut": (1.0, 1.0, 0.8, 0.4),
+    "mouth": (0.2, 0.3, 0.2, 0.2),  # to the left or the right
+    "jaw": (0.2, 0.3, 0.2, 0.2),
 }  # fmt: skip
 CONTACT_LEAD, SHAPE_LEAD = 0.05, 0.12  # s, both ways: lips make room for a contact quickly, a smile fades and returns calmly
 JAW_WITH_SPEECH = 0.35  # share of the emotion's open jaw that is left while any sound is made

@@ -21,6 +21,7 @@ from .head import draw_head
 from .motion import Motion, sample
 from .mouth import lip_closure, mouth_units
 from .prosody import RATE, Prosody, noise, smooth, stream
+from .steering import steer, steered_units, take_gaze
 
 # How an expression lives in time.
 ONSET = 0.10  # s, smoothing of every change: even a sudden emotion takes about 0.3 s to rise
@@ -55,7 +56,7 @@ def perform(
 
     Args:
         features: what is heard, T frames.
-        emotion: which emotions show when; an empty track shows none.
+        emotion: which emotions show when, and which face units it steers directly; an empty track shows none.
         seed: any whole number; another seed is another take.
         mouth: 0..2, how far the mouth moves with speech.
         expression: 0..2, how far emotions and speech-linked brows show.
@@ -95,6 +96,10 @@ def perform(
 
     felt = face_units(prosody.at(on_grid, times) * _lift(prosody, times)) * expression
     felt = (felt * _sides(prosody, seed, times)).clamp(0, 1)
+    look = torch.zeros(count, 2)
+    if (steered := steered_units(emotion, prosody, times)) is not None:
+        steered, look = take_gaze(min(1.0, expression) * steered)
+        felt = steer(felt, steered)
     speech = _at_rate(mouth_units(features, gain=mouth), features, times)
     visemes = _at_rate(features.visemes, features, times)
     closure = _at_rate(lip_closure(features), features, times)
@@ -103,7 +108,7 @@ def perform(
 
     shifts = draw_gaze(prosody, seed)
     angles = gaze_angles(shifts, times) + gaze_mood(prosody.at(on_grid, times))
-    angles = gaze * (angles - poses[:, :2])  # eyes hold their target while the head turns
+    angles = gaze * (angles - poses[:, :2]) + look  # eyes hold their target while the head turns
     _add(units, gaze_units(angles))
     if blink > 0:
         _close_lids(units, blink_closure(draw_blinks(prosody, seed, shifts, blink), times))

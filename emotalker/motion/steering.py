@@ -1,0 +1,76 @@
+"""Face units that a prompt names outright ("raised eyebrows", "a wink"), laid over what the emotions show."""
+
+import torch
+from torch import Tensor
+
+from ..emotion.track import EmotionTrack
+from ..face.arkit import UNIT_INDEX
+from .gaze import EYE_DOWN, EYE_UP, EYE_YAW
+from .prosody import RATE, Prosody, smooth
+
+ONSET = 0.035
+"""Seconds, smoothing of every change of a unit, so that a "step" is no pop: a lid then takes about 0.1 s to close, as in blinks
+(typical figures of the literature, see blink.py)."""
+
+# A unit that is steered takes this share from what the emotions show on units that pull against it (our choice: what is named
+# outright wins, and a trace of the feeling stays).
+OPPOSITES: tuple[tuple[str, str, float], ...] = (
+    ("eyeBlink", "eyeWide", 1.0), ("eyeWide", "eyeBlink", 1.0), ("eyeWide", "eyeSquint", 0.7), ("eyeSquint", "eyeWide", 0.8),
+    ("browInnerUp", "browDown", 0.5), ("browOuterUp", "browDown", 0.7), ("browDown", "browOuterUp", 0.8),
+    ("browDown", "browInnerUp", 0.8), ("mouthSmile", "mouthFrown", 0.8), ("mouthFrown", "mouthSmile", 0.8),
+    ("mouthPress", "jawOpen", 0.9), ("mouthPress", "mouthLowerDown", 0.8), ("mouthPress", "mouthUpperUp", 0.6),
+    ("mouthRollLower", "jawOpen", 0.8), ("mouthPucker", "mouthSmile", 0.7), ("mouthPucker", "mouthStretch", 0.7),
+    ("mouthPucker", "jawOpen", 0.7), ("cheekPuff", "jawOpen", 0.9), ("cheekPuff", "mouthLowerDown", 0.8),
+    ("jawOpen", "mouthPress", 0.8), ("jawOpen", "mouthShrugLower", 0.5),
+)  # fmt: skip
+
+
+def steered_units(track: EmotionTrack, prosody: Prosody, times: Tensor) -> Tensor | None:
+    """[T, 52] weights of the units that the track steers at [T] seconds, 0..1; None if it steers none."""
+    if not any(segment.units for segment in track.segments):
+        return None
+    grid = torch.arange(prosody.size, dtype=torch.float64) / RATE
+    return prosody.at(smooth(track.units_at(grid), ONSET), times).clamp(0, 1)
+
+
+def steer(felt: Tensor, steered: Tensor) -> Tensor:
+    """What the face shows with steered units over its feelings.
+
+    Args:
+        felt: [T, 52] units of the emotions, 0..1.
+        steered: [T, 52] units named outright, 0..1.
+
+    Returns:
+        [T, 52] their sum, 0..1, after what pulls against the steered units has given way.
+    """
+    shown = felt.clone()
+    for named, other, share in OPPOSITES:
+        for side in ("Left", "Right"):
+            by = UNIT_INDEX.get(named + side, UNIT_INDEX.get(named))
+            for unit in dict.fromkeys((other + side, other)):
+                if unit in UNIT_INDEX:
+                    shown[:, UNIT_INDEX[unit]] *= 1 - share * steered[:, by]
+    return (shown + steered).clamp(0, 1)
+
+
+def take_gaze(steered: Tensor) -> tuple[Tensor, Tensor]:
+    """Split what is steered into gaze and the rest.
+
+    Args:
+        steered: [T, 52] units named outright, 0..1.
+
+    Returns:
+        [T, 52] the units without eyeLook*, and [T, 2] yaw and pitch in degrees by which these turn the eyes.
+    """
+    rest = steered.clone()
+
+    def take(name: str) -> Tensor:
+        index = UNIT_INDEX[name]
+        rest[:, index] = 0
+        return steered[:, index]
+
+    left = (take("eyeLookOutLeft") + take("eyeLookInRight")) / 2
+    right = (take("eyeLookInLeft") + take("eyeLookOutRight")) / 2
+    up = (take("eyeLookUpLeft") + take("eyeLookUpRight")) / 2
+    down = (take("eyeLookDownLeft") + take("eyeLookDownRight")) / 2
+    return rest, torch.stack([EYE_YAW * (left - right), EYE_UP * up - EYE_DOWN * down], 1)
