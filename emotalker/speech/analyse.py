@@ -1,5 +1,6 @@
 """A waveform becomes speech features."""
 
+import math
 from collections.abc import Callable
 from functools import cache
 
@@ -8,22 +9,19 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..weights import load_weights
 from .align import align_transcript
-from .encoder import FRAME_RATE, HOP, SpeechEncoder
+from .encoder import FRAME_RATE, LEVEL, STEP, SpeechEncoder
 from .features import VISEME_INDEX, VISEMES, SpeechFeatures, frame_count
 from .phones import Segment, sample_segments, viseme_segments
 from .sound import RATE, Sound
 
-CHUNK, CONTEXT = 20, 1
-"""Whole seconds that are analysed at once, and those around them that are only listened to."""
+CHUNK, CONTEXT = 20, 2
+"""Whole seconds that are analysed at once, at most, and those around them that are only listened to."""
 FINE_RATE = 2 * FRAME_RATE
 """Frames a second before they are gathered into video frames: two passes of the encoder, half a frame apart."""
-WORKING_LEVEL = 0.1
-"""Root mean square to which the loudest second is brought for the encoder: the middle of what it was trained on."""
 HIGHEST_GAIN = 100.0
 QUIETEST = -60.0
-"""Decibels (mean square in 40 ms, at that level) below which nothing is speech."""
+"""Decibels (mean square in 40 ms, where the loudest second is at LEVEL) below which nothing is speech."""
 LEVEL_QUANTILE = 0.9
 """The clip's level of loud speech: this quantile of the decibels of its speech frames."""
 LOUDNESS_RANGE = 30.0
@@ -62,19 +60,22 @@ def analyse_speech(
     count = frame_count(sound.duration, fps)
     encoder = _encoder(str(device))
     visemes, voicing = torch.zeros(count, len(VISEMES)), torch.zeros(count)
-    embedding, decibels = torch.zeros(count, encoder.visemes.in_channels), torch.zeros(count)
-    gain = min(WORKING_LEVEL / max(sound.loudest, 1e-9), HIGHEST_GAIN)
+    embedding, decibels = torch.zeros(count, encoder.width), torch.zeros(count)
+    gain = min(LEVEL / max(sound.loudest, 1e-9), HIGHEST_GAIN)
     centres = (torch.arange(count) + 0.5) / fps
-    chunks = (centres / CHUNK).long().clamp(max=int(sound.duration / CHUNK))
-    pieces = int(chunks.max()) + 1
+    seconds = math.ceil(sound.duration)
+    # Pieces of much the same length: the encoder hears a word better among others.
+    length = math.ceil(seconds / math.ceil(seconds / CHUNK))
+    pieces = math.ceil(seconds / length)
+    chunks = (centres / length).long().clamp(max=pieces - 1)
     for chunk in range(pieces):
         if on_progress is not None:
             on_progress(chunk, pieces)
-        start = chunk * CHUNK
+        start = max(chunk * length - CONTEXT, 0)
         rows = (chunks == chunk).nonzero()[:, 0]
-        piece = sound.read(start - CONTEXT, start + CHUNK + CONTEXT) * gain
+        piece = sound.read(start, min((chunk + 1) * length + CONTEXT, seconds)) * gain
         tracks = _listen(encoder, piece.to(device))
-        within = centres[rows] - (start - CONTEXT)
+        within = centres[rows] - start
         visemes[rows], voicing[rows], embedding[rows] = (_gather(track, within, fps) for track in tracks)
         decibels[rows] = _level(piece, within)
     phones = None
@@ -89,16 +90,13 @@ def analyse_speech(
 
 @cache
 def _encoder(device: str) -> SpeechEncoder:
-    tensors = load_weights("speech")
-    encoder = SpeechEncoder(width=tensors["stem.weight"].shape[0]).to(device)
-    encoder.load_state_dict({name: value.float() for name, value in tensors.items()})
-    return encoder.eval()
+    return SpeechEncoder.load(device)
 
 
 @torch.inference_mode()
 def _listen(encoder: SpeechEncoder, piece: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Visemes [S, 15], voicing [S, 1] and embedding [S, D] at FINE_RATE; row i stands for i / FINE_RATE seconds."""
-    shifted = torch.stack([piece, torch.nn.functional.pad(piece[HOP:], (0, HOP))])
+    shifted = torch.stack([piece, torch.nn.functional.pad(piece[STEP // 2 :], (0, STEP // 2))])
     visemes, voicing, embedding = encoder.hear(shifted)
     visemes, voicing, embedding = (
         track.transpose(0, 1).flatten(0, 1).float().cpu() for track in (visemes, voicing[..., None], embedding)

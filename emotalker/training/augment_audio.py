@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..speech.encoder import FFT, FLOOR, MELS, RATE, mel_filters, power_spectrum
+from ..speech.encoder import LEVEL, RATE
 
-WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.0, 1.04, 1.08, 1.12, 1.17)
-"""Vocal tract length factors."""
 BACKGROUND_SECONDS = 120
+TAIL = 1024
+"""Zeros behind a crop while it is filtered, so that its end does not ring at its start."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,10 @@ class Chances:
     narrow: float = 0.2
     high_pass: float = 0.15
     equaliser: float = 0.8
-    contrast: float = 0.6
-    masks: float = 0.7
 
 
 class Augmenter:
-    """Turns clean crops into log-mel spectrograms of varied recordings.
+    """Turns clean crops into varied recordings.
 
     Args:
         seed: of its random numbers.
@@ -45,7 +43,6 @@ class Augmenter:
         self.device = device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.chances = Chances()
-        self.filters = torch.stack([mel_filters(warp) for warp in WARPS]).to(device)
         self.noise = torch.stack([self._coloured(slope) for slope in (0.0, 0.5, 1.0, 1.5, 2.0)])
         self.music = torch.stack([self._tones() for _ in range(3)])
 
@@ -85,13 +82,13 @@ class Augmenter:
         return track / track.square().mean().sqrt()
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """Log-mel spectrograms of changed crops; no change moves a sound in time.
+        """Changed crops; no change moves a sound in time.
 
         Args:
             crops: [B, N] at 16 kHz.
 
         Returns:
-            [B, N // HOP + 1, MELS] natural logarithm of mel power.
+            [B, N] with a root mean square of 12 dB below to 4 dB above LEVEL, backgrounds not counted.
         """
         count, length = crops.shape
         level = crops.square().mean(1, keepdim=True).sqrt().clamp(min=1e-3)
@@ -101,10 +98,11 @@ class Augmenter:
         sound = sound + self._background(self.music, self.chances.music, 0.0, 30.0, count, length)
         limit = self._between(1.0, 4.0, count)[:, None]
         sound = torch.where(self._rand(count, 1) < self.chances.clip, sound.clamp(-limit, limit), sound)
-        sound = sound * 10 ** (self._between(-45.0, -8.0, count)[:, None] / 20)
-        power = power_spectrum(sound) * self._band(count)
-        filters = self.filters[torch.randint(len(self.filters), (count,), generator=self.generator, device=self.device)]
-        return self._masks(self._contrast(torch.log(power @ filters + FLOOR)) + self._equaliser(count))
+        spectrum = torch.fft.rfft(sound, length + TAIL)
+        frequencies = torch.linspace(0, RATE / 2, spectrum.shape[1], device=self.device)
+        gain = self._band(count, frequencies) * self._equaliser(count, frequencies)
+        sound = torch.fft.irfft(spectrum * gain, length + TAIL)[:, :length]
+        return sound * LEVEL * 10 ** (self._between(-12.0, 4.0, count)[:, None] / 20)
 
     def _background(self, bank: Tensor, chance: float, low: float, high: float, count: int, length: int) -> Tensor:
         """[count, length] pieces of a bank at speech-to-background ratios between low and high decibels, some silent."""
@@ -138,37 +136,16 @@ class Augmenter:
         size = length + taps
         return torch.fft.irfft(torch.fft.rfft(sound, size) * torch.fft.rfft(response, size), size)[:, :length]
 
-    def _band(self, count: int) -> Tensor:
-        """[count, 1, bins] power gain: telephone, coded and thin recordings."""
-        bins = torch.linspace(0, RATE / 2, FFT // 2 + 1, device=self.device)
+    def _band(self, count: int, frequencies: Tensor) -> Tensor:
+        """[count, bins] amplitude gain at the frequencies [bins] in Hz: telephone, coded and thin recordings."""
         top = torch.where(self._rand(count) < self.chances.narrow, self._between(3400.0, 7500.0, count), 1e5)[:, None]
         bottom = torch.where(self._rand(count) < self.chances.high_pass, self._between(80.0, 350.0, count), 0.0)[:, None]
-        slope = 250.0
-        gain = torch.sigmoid((top - bins) / slope * 4) * torch.sigmoid((bins - bottom) / 40 * 4)
-        return gain.clamp(min=1e-6)[:, None].square()
+        gain = torch.sigmoid((top - frequencies) / 62.5) * torch.sigmoid((frequencies - bottom) / 10)
+        return gain.clamp(min=1e-3)
 
-    def _equaliser(self, count: int) -> Tensor:
-        """[count, 1, MELS] smooth random tone, in the logarithm: up to about 10 dB."""
-        mel = torch.linspace(0, math.pi, MELS, device=self.device)
+    def _equaliser(self, count: int, frequencies: Tensor) -> Tensor:
+        """[count, bins] amplitude gain: smooth random tone along the mel scale, up to about 10 dB."""
+        mel = torch.log1p(frequencies / 700) / math.log1p(RATE / 1400) * math.pi
         waves = torch.stack([torch.cos(k * mel) for k in range(1, 6)])
-        weights = torch.randn((count, 5), generator=self.generator, device=self.device) * 0.7
-        return ((weights * (self._rand(count, 1) < self.chances.equaliser)) @ waves)[:, None]
-
-    def _contrast(self, logmel: Tensor) -> Tensor:
-        """Spectra that vary more or less over time: synthetic voices are flatter than people."""
-        gain = torch.where(self._rand(len(logmel)) < self.chances.contrast, self._between(0.85, 1.35, len(logmel)), 1.0)
-        mean = logmel.mean(1, keepdim=True)
-        return mean + gain[:, None, None] * (logmel - mean)
-
-    def _masks(self, logmel: Tensor) -> Tensor:
-        """SpecAugment (Park et al. 2019): two bands and two short times go to the crop's mean."""
-        count, frames, _ = logmel.shape
-        mean = logmel.mean((1, 2), keepdim=True)
-        on = self._rand(count, 1) < self.chances.masks
-        for size, axis, widest in ((MELS, 2, 14), (MELS, 2, 14), (frames, 1, 10), (frames, 1, 10)):
-            width = self._rand(count, 1) * widest * on
-            start = self._rand(count, 1) * (size - widest)
-            place = torch.arange(size, device=self.device)
-            mask = (place >= start) & (place < start + width)
-            logmel = torch.where(mask[:, None] if axis == 2 else mask[:, :, None], mean, logmel)
-        return logmel
+        weights = torch.randn((count, 5), generator=self.generator, device=self.device) * 0.35
+        return torch.exp((weights * (self._rand(count, 1) < self.chances.equaliser)) @ waves)

@@ -1,35 +1,40 @@
-"""Train the speech encoder: python -m emotalker.training.train_speech --data CACHE --texts goemotions_train.tsv.gz
+"""Train the head of the speech encoder: python -m emotalker.training.train_speech --data CACHE --texts goemotions_train.tsv.gz
 
-Makes and aligns the corpus first (once), then trains for so many minutes; run again with more minutes, it goes on where
-it stopped.
+Makes and aligns the corpus first (once), then trains for so many steps. Moonshine, the encoder's front, stays as it is: it
+learned from people, and what it hears keeps its meaning where the synthetic voices of the corpus are unlike them.
 """
 
 import argparse
 import json
 import math
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from ..speech.encoder import FRAME_RATE, RATE, SpeechEncoder
+from ..speech.encoder import FRAME_RATE, LEVEL, RATE, SpeechEncoder, SpeechHead
 from ..speech.features import VISEMES
+from ..speech.moonshine import Moonshine
 from ..speech.phones import ARPABET, UNVOICED_PHONES, sample_segments, viseme_segments
 from ..weights import FOLDER
 from .augment_audio import Augmenter
+from .commit import commit_name
 from .speech_corpus import Corpus, align_corpus, build_corpus, load_corpus
 
 LABEL_RATE = 200
-CROP_SECONDS = 3.2
-BATCH = 8
+CROP_SECONDS = 4.8
+BATCH = 12
 PEAK_RATE, LAST_RATE = 2e-3, 2e-5
+WARM_STEPS = 100
 EMA = 0.998
+MEASURED_BATCHES = 8
+"""Batches from which the mean and the spread of Moonshine's hidden states are taken."""
+VALIDATED_BATCHES = 12
+STEPS, EXPORT_STEPS = 1300, 200
+WIDTH = 192
 SPEED = (0.8, 1.25)
 QUIET_CROPS = 0.07
 """Part of the crops that hold background alone, so that noise and music move no mouth."""
@@ -131,7 +136,7 @@ def _shares(labels: np.ndarray, classes: int) -> Tensor:
 
 
 class Run:
-    """A training run that can stop and go on.
+    """A training run.
 
     Args:
         options: see `parse`.
@@ -142,59 +147,51 @@ class Run:
         self.options = options
         self.device = torch.device(options.device)
         torch.manual_seed(options.seed)
-        self.state_path = options.data / "train_speech.safetensors"
         self.crops = Crops(_part(corpus, lambda i: i % HELD_OUT != 0), options.seed, self.device)
-        self.held_out = Crops(_part(corpus, lambda i: i % HELD_OUT == 0), 1, self.device)
+        self.held_out = _part(corpus, lambda i: i % HELD_OUT == 0)
         self.augment = Augmenter(options.seed, self.device)
-        self.model = SpeechEncoder(width=options.width).to(self.device)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=PEAK_RATE, weight_decay=0.02, betas=(0.9, 0.98))
+        self.model = SpeechEncoder(Moonshine.load(self.device), SpeechHead(width=options.width)).to(self.device)
+        self.head = self.model.head
+        self.optimiser = torch.optim.AdamW(self.head.parameters(), lr=PEAK_RATE, weight_decay=0.02, betas=(0.9, 0.98))
         balance = torch.ones(len(VISEMES))
         balance[[VISEMES.index("PP"), VISEMES.index("FF")]] = CLOSURE_WEIGHT
         self.balance = balance.to(self.device)
-        self.step, self.minutes = 0, 0.0
-        if self.state_path.is_file():
-            self._resume()
-        else:
-            self._measure_prior()
-            self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.step = 0
+        self._measure()
+        self.average = {name: value.detach().clone() for name, value in self.head.state_dict().items()}
 
-    def _measure_prior(self) -> None:
-        """The mean log-mel spectrum of the loud frames of the corpus."""
-        with torch.no_grad():
-            logmel = torch.cat([self.model.logmel(self.crops.batch(plain=True)[0]) for _ in range(8)])
-            energy = logmel.mean(2)
-            self.model.prior.copy_(logmel[energy > energy.median()].mean(0))
+    @torch.no_grad()
+    def _measure(self) -> None:
+        """The mean and the spread of what the head reads."""
+        states = torch.cat([self.model.listen(self.augment(self.crops.batch()[0])) for _ in range(MEASURED_BATCHES)])
+        self.head.mean.copy_(states.mean((0, 1)))
+        self.head.deviation.copy_(states.std((0, 1)))
 
     def train(self) -> Iterator[float]:
-        """Train until the minutes are over; yields the loss of each step."""
-        began, before = time.monotonic(), self.minutes
-        self.model.train()
-        while True:
-            self.minutes = before + (time.monotonic() - began) / 60
-            progress = self.minutes / self.options.minutes
-            if progress >= 1:
-                return
-            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+        """Train until the steps are done; yields the loss of each step."""
+        self.head.train()
+        while self.step < self.options.steps:
+            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * self.step / self.options.steps))
             for group in self.optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (self.step + 1) / 200)
+                group["lr"] = rate * min(1.0, (self.step + 1) / WARM_STEPS)
             sounds, *targets = self.crops.batch()
             with torch.no_grad():
-                logmel = self.augment(sounds)
-            loss = self._loss(logmel, *targets)
+                states = self.model.listen(self.augment(sounds))
+            loss = self._loss(states, *targets)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
             self.optimiser.step()
             self.step += 1
             keep = min(EMA, (1 + self.step) / (10 + self.step))
-            for name, value in self.model.state_dict().items():
+            for name, value in self.head.state_dict().items():
                 if value.is_floating_point():
                     self.average[name].lerp_(value, 1 - keep)
             yield float(loss.detach())
 
-    def _loss(self, logmel: Tensor, viseme_target: Tensor, phone_target: Tensor, voicing_target: Tensor) -> Tensor:
+    def _loss(self, states: Tensor, viseme_target: Tensor, phone_target: Tensor, voicing_target: Tensor) -> Tensor:
         count = viseme_target.shape[1]
-        visemes, voicing, phones, _ = self.model(logmel)
+        visemes, voicing, phones, _ = self.head(states)
         log_probability = visemes[:, :count].log_softmax(2)
         weighted = viseme_target * self.balance
         viseme_loss = -(weighted * log_probability).sum() / weighted.sum()
@@ -202,57 +199,26 @@ class Run:
         voicing_loss = torch.nn.functional.binary_cross_entropy_with_logits(voicing[:, :count], voicing_target)
         return viseme_loss + PHONE_LOSS * phone_loss + VOICING_LOSS * voicing_loss
 
+    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Agreement of the averaged weights with held-out synthetic speech, over frames that are not silence."""
-        self.held_out.draw = np.random.default_rng(1)
-        model = SpeechEncoder(width=self.options.width).to(self.device)
-        model.load_state_dict(self.average)
-        model.eval()
+        head = SpeechHead(width=self.options.width).to(self.device)
+        head.load_state_dict(self.average)
+        model = SpeechEncoder(self.model.front, head).eval()
+        crops = Crops(self.held_out, 1, self.device)
         hits = closures = caught = total = 0.0
-        with torch.no_grad():
-            for _ in range(6):
-                sounds, target, *_ = self.held_out.batch(plain=True)
-                found = model(model.logmel(sounds))[0][:, : target.shape[1]].argmax(2)
-                truth = target.argmax(2)
-                spoken, closed = truth != 0, truth == VISEMES.index("PP")
-                hits += float((found == truth)[spoken].sum())
-                total += float(spoken.sum())
-                caught += float((found == truth)[closed].sum())
-                closures += float(closed.sum())
+        for _ in range(VALIDATED_BATCHES):
+            sounds, target, *_ = crops.batch(plain=True)
+            level = sounds.square().mean(1, keepdim=True).sqrt().clamp(min=1e-3)
+            found = model.hear(sounds * (LEVEL / level))[0][:, : target.shape[1]].argmax(2)
+            truth = target.argmax(2)
+            spoken, closed = truth != 0, truth == VISEMES.index("PP")
+            hits += float((found == truth)[spoken].sum())
+            total += float(spoken.sum())
+            caught += float((found == truth)[closed].sum())
+            closures += float(closed.sum())
         agreement, closure = hits / max(total, 1), caught / max(closures, 1)
         return {"held_out_agreement": round(agreement, 4), "held_out_closure_frames": round(closure, 4)}
-
-    def save(self) -> None:
-        """Keep everything needed to go on."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        for (name, _), state in zip(self.model.named_parameters(), self.optimiser.state.values(), strict=True):
-            tensors |= {f"adam.{key}.{name}": value for key, value in state.items()}
-        partial = self.state_path.with_suffix(".part")
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()},
-            partial,
-            {"step": str(self.step), "minutes": str(self.minutes)},
-        )
-        partial.rename(self.state_path)
-
-    def _resume(self) -> None:
-        tensors = load_file(self.state_path, device=str(self.device))
-        with safe_open(self.state_path, "pt") as file:
-            self.step, self.minutes = int(file.metadata()["step"]), float(file.metadata()["minutes"])
-        parts = {"model": {}, "average": {}}
-        for name, value in tensors.items():
-            kind, _, rest = name.partition(".")
-            if kind in parts:
-                parts[kind][rest] = value
-        self.model.load_state_dict(parts["model"])
-        self.average = parts["average"]
-        for name, parameter in self.model.named_parameters():
-            keys = ("step", "exp_avg", "exp_avg_sq")
-            self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
-        # Another stretch of the same random numbers would show the same crops again.
-        self.crops.draw = np.random.default_rng(self.options.seed + self.step)
-        self.augment.generator.manual_seed(self.options.seed + self.step)
 
     def export(self, folder: Path, hours: float) -> dict[str, float]:
         """Write the averaged weights in half precision with their card; returns the metrics."""
@@ -263,18 +229,18 @@ class Run:
         save_file(tensors, folder / "speech.safetensors")
         card = {
             "name": "speech",
-            "purpose": "Speech encoder: log-mel spectrogram at 16 kHz to 15 visemes and voicing at 50 Hz.",
-            "parameters": sum(value.numel() for name, value in tensors.items() if value.is_floating_point()),
+            "purpose": "Head of the speech encoder: hidden states of Moonshine (see moonshine.json) to 15 visemes, 40 phones "
+            "and voicing at 50 Hz.",
+            "parameters": sum(value.numel() for value in self.head.parameters()),
             "data": f"{hours:.1f} hours of synthetic speech with exact phone timings: comments of GoEmotions (Demszky et al. "
             "2020, CC BY 4.0) spoken by flite (slt, rms, awb, kal16), festival (kal, ked, slt-hts) and espeak-ng (22 languages "
             "and accents, 30 voice variants), augmented; the labels of flite and festival are the weighted mean of their own "
             "and pocketsphinx's forced alignment. No recording of a person.",
             "command": "python -m emotalker.training.train_speech --data FOLDER --texts goemotions_train.tsv.gz "
-            f"--hours {self.options.hours:g} --minutes {self.options.minutes:g} --seed {self.options.seed}",
+            f"--hours {self.options.hours:g} --steps {self.options.steps} --seed {self.options.seed}",
             "seed": self.options.seed,
-            "commit": _commit(),
+            "commit": commit_name(),
             "steps": self.step,
-            "minutes": round(self.minutes, 1),
             "metrics": metrics,
             "licence": "MIT",
         }
@@ -287,22 +253,16 @@ def _part(corpus: Corpus, wanted: Callable[[int], bool]) -> Corpus:
     return Corpus(*([part[i] for i in chosen] for part in (corpus.audio, corpus.ends, corpus.phones, corpus.aligned)))
 
 
-def _commit() -> str:
-    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=FOLDER)
-    return result.stdout.strip() or "unknown"
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="train_speech", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder for the corpus and the state of the run")
+    parser.add_argument("--data", type=Path, required=True, help="folder for the corpus")
     parser.add_argument("--texts", type=Path, required=True, help="goemotions_train.tsv.gz")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for speech.safetensors and its card")
     parser.add_argument("--hours", type=float, default=9.0, help="hours of speech in the corpus")
-    parser.add_argument("--minutes", type=float, default=65.0, help="minutes of training in all, earlier runs included")
-    parser.add_argument("--export-every", type=float, default=10.0, help="minutes between exports")
+    parser.add_argument("--steps", type=int, default=STEPS, help="batches of crops")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--width", type=int, default=256, help="channels of the network")
+    parser.add_argument("--width", type=int, default=WIDTH, help="channels of the head")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args(arguments)
@@ -316,17 +276,14 @@ def main(arguments: list[str] | None = None) -> None:
     align_corpus(options.data, options.texts, options.seed)
     corpus = load_corpus(options.data)
     run = Run(options, corpus)
-    print(f"{corpus.hours:.1f} hours of speech, step {run.step}, {run.minutes:.1f} minutes done", flush=True)
-    exported, mean = run.minutes, None
+    print(f"{corpus.hours:.1f} hours of speech", flush=True)
+    mean = None
     for loss in run.train():
         mean = loss if mean is None else 0.99 * mean + 0.01 * loss
         if run.step % 100 == 0:
-            print(f"step {run.step}  {run.minutes:.1f} min  loss {mean:.3f}", flush=True)
-        if run.minutes - exported >= options.export_every:
-            exported = run.minutes
-            run.save()
+            print(f"step {run.step}  loss {mean:.3f}", flush=True)
+        if run.step % EXPORT_STEPS == 0:
             print(run.export(options.out, corpus.hours), flush=True)
-    run.save()
     print(run.export(options.out, corpus.hours), flush=True)
 
 
