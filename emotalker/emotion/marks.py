@@ -19,7 +19,14 @@ SPOKEN = rf"(?:(?:{_NUMBER})|(?:{_WORDS})\b)[\s-]*(?:{_UNIT})(?![a-z])"
 """Pattern of a stretch of time in a sentence: two seconds, 2.5 s, half a second, 40 per cent."""
 _QUOTE = "\"'“”„‘’«»`"
 _BRACKET = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
-_BARE = re.compile(rf"(?:^|(?<=[\n;.,]))\s*\(?((?:{POINT})\s*(?:-|to|until)\s*(?:{POINT})|(?:{POINT})\s*-?)\)?\s*:(?!\d)")
+_WITH_UNIT = rf"(?:{_NUMBER})\s*(?:{_UNIT})(?![a-z])"
+_UNBRACKETED = re.compile(
+    rf"(?:^|(?<=[\n;.,]))\s*((?:{POINT})\s*(?:[-–—]|to|until)\s*(?:{POINT})|(?:{POINT})\s*[-–—]?)\s*:(?!\d)|"
+    rf"\(((?:{POINT})\s*(?:[-–—]|to)\s*(?:{_WITH_UNIT})?|{_WITH_UNIT})\)\s*:?|"
+    rf"(?:^|(?<=[\n;.,]))\s*((?:{POINT})\s*[-–—]\s*{_WITH_UNIT})(?=\s+[a-z])",
+    re.IGNORECASE,
+)
+"""Times that stand for a mark without brackets: "0-2s: calm", "calm (0-2s)", "0-2s calm"."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ def split_marks(prompt: str) -> list[Marked]:
     Returns:
         at least one piece; without any mark, the whole prompt unmarked.
     """
-    prompt = _BARE.sub(lambda m: f" [{m[1]}] ", prompt.replace("–", "-").replace("—", "-")) if ":" in prompt else prompt
+    prompt = _UNBRACKETED.sub(lambda m: f" [{m[1] or m[2] or m[3]}] ", prompt)
     texts, marks, position, unread = [""], [], 0, []
     for match in _BRACKET.finditer(prompt):
         read = _words(match[2]) if match[2] is not None else _range(match[1])

@@ -1,22 +1,22 @@
 """A description in plain words, cut into the feelings it tells one after the other."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .marks import Mark
 from .order_words import TABLE, Cue
 from .phrases import clean, substantive
+from .rewording import reword
 
 _HEAD = r"(?<![\w'’-])"
 _PATTERNS = [(re.compile((_HEAD if re.match(r"[a-z(]", p) else "") + p, re.IGNORECASE), what) for p, what in TABLE]
 _ANY = re.compile(
     "|".join(f"({re.sub(r'[(][?]P<[a-z]+>', '(?:', pattern.pattern)})" for pattern, _ in _PATTERNS), re.IGNORECASE
 )
-_BACK_AGAIN = re.compile(r",? and (?:then )?(?:goes |comes )?back(?: again)?(?=[\s.!]*$)", re.IGNORECASE)
 _GUARD = re.compile(
-    r"(?:\b(?:while|whilst|as|although|though|despite|even|not|never|because|if|that|who|or|without|almost|nearly|cannot|could|"
+    r"(?:\b(?:while|whilst|as|although|though|despite|even|not|never|because|if|or|(?P<joint>that|who|which)|without|almost|nearly|cannot|could|"
     r"would|might|may|must|should|will|won't|can|about to|trying to|tries to|wants to|to|as if (?:she|"
-    r"he|they|it)|(?:while|as|because|if|though) (?:she|he|they|it)(?: is)?)|n't|n’t)\s*$",
+    r"he|they|it)|(?:while|as|because|if|though) (?:she|he|they|it)(?: is)?)|n't|n’t)(?: [a-z]+ly)?\s*$",
     re.IGNORECASE,
 )
 _OWNER = re.compile(r"^\W*(?:and |but )?(?:her|his|their|the|my|your|its|a|an) [\w-]+(?: [\w-]+)?\W*$", re.IGNORECASE)
@@ -33,31 +33,18 @@ _BACK = re.compile(
     r"(?:the )?(?:start|beginning)|as before|(?:to )?before)$",
     re.IGNORECASE,
 )
-_ADVERB = r"(?:(?:very )?(?:slowly|gradually|steadily|suddenly|abruptly|quickly|little by little|all at once|bit by bit))"
-_FROM = re.compile(
-    rf"\b(?:(?P<a1>{_ADVERB}) )?(?:(?:goes|go|going|moves?|moving|shifts?|shifting|changes?|changing|"
-    rf"swings?|slides?|drifts?|passes|"
-    rf"turns?|transitions?|progress(?:es)?|switches|jumps?|builds?|travels?|develops?|evolves?|fades?|"
-    rf"morphs?|flips?|ranges?) )?"
-    rf"(?:(?P<a2>{_ADVERB}) )?from (?!time to time|ear to ear|head to|bad to worse|top to|the (?:start|"
-    rf"beginning)|\d|one \w+ to the)"
-    rf"(?P<x>(?:[\w'’-]+ ){{0,6}}?[\w'’-]+)(?: (?P<a3>{_ADVERB}))?,? (?:over |on |all the way )?(?:in)?to (?=[\w])",
+_MIXES = re.compile(
+    r"(?:a (?:little|bit|touch|hint)|slightly|somewhat|with|but|and|almost|not|yet|even|in|on|at|very|rather|quite|while|also|"
+    r"as|like|no|her|his|the|still)\b|.*\b(?:and|but|while)\b",
     re.IGNORECASE,
 )
-_AND_ON = re.compile(
-    (
-        r"(→ (?:[\w'’-]+ ){0,3}?(?!(?:ready|about|able|close|going|trying|want|wants|has|ought|used|start|"
-        r"starts|begins)\b)[\w'’-]+),? (?:and )?(?:then )?(?:in)?to (?=\w)"
-    ),
-    re.IGNORECASE,
-)
-_TWICE = re.compile(r"\b(\w{2,}er) and \1\b", re.IGNORECASE)
+_WHAT = r"(?: so| (?P<what>[a-z]+))?$"
 RELATIVE = (
-    (re.compile(r"^(?:just )?(?:a (?:little|bit|touch)|slightly|somewhat) less(?: so)?$", re.IGNORECASE), 0.65),
-    (re.compile(r"^(?:(?:much|a lot|far|way|even) )less(?: so)?$", re.IGNORECASE), 0.3),
-    (re.compile(r"^less(?: so)?$", re.IGNORECASE), 0.5),
-    (re.compile(r"^(?:just )?(?:a (?:little|bit|touch)|slightly|somewhat) more(?: so)?$", re.IGNORECASE), 1.2),
-    (re.compile(r"^(?:(?:much|a lot|far|way|even|still) )?more(?: so)?$|^even more so$|^stronger$", re.IGNORECASE), 1.4),
+    (re.compile(r"^(?:just |only )?(?:a (?:little|bit|touch)|slightly|somewhat) less" + _WHAT, re.IGNORECASE), 0.65),
+    (re.compile(r"^(?:(?:much|a lot|far|way|even) )less" + _WHAT, re.IGNORECASE), 0.3),
+    (re.compile(r"^less" + _WHAT, re.IGNORECASE), 0.5),
+    (re.compile(r"^(?:just |only )?(?:a (?:little|bit|touch)|slightly|somewhat) more" + _WHAT, re.IGNORECASE), 1.2),
+    (re.compile(r"^(?:(?:much|a lot|far|way|even|still) )?more" + _WHAT, re.IGNORECASE), 1.4),
 )
 """Words that change what was there before, and the factor on its strengths."""
 
@@ -73,11 +60,12 @@ class Draft:
     later: Mark | None = None
     first: bool = False
     final: bool = False
+    late: bool = False
     middle: bool = False
     sudden: bool = False
     slow: bool = False
     brief: bool = False
-    swap: bool = False
+    swap: str = ""
     trigger: bool = False
     hard: bool = False
     cued: bool = False
@@ -91,7 +79,7 @@ class Draft:
         for cue in cues:
             for name in ("start", "end", "length", "later", "ramp"):
                 setattr(self, name, getattr(cue, name) or getattr(self, name))
-            for name in ("first", "final", "sudden", "slow", "brief", "swap", "trigger"):
+            for name in ("first", "final", "late", "sudden", "slow", "brief", "swap", "trigger"):
                 setattr(self, name, getattr(cue, name) or getattr(self, name))
             self.middle |= cue.kind == "middle"
             self.hard |= cue.kind == "next"
@@ -120,39 +108,15 @@ def cut(text: str) -> list[Draft]:
     Returns:
         at least one draft unless there are no words at all.
     """
-    clauses = _clauses(_tokens(_rewrite(text)))
+    clauses = _clauses(_tokens(reword(text)))
     if not any(clause.says for clause in clauses):
         cleaned = clean(text)
         return [Draft(cleaned)] if cleaned else []
-    drafts = _merge(clauses)
+    drafts = _real(_merge(clauses))
     for draft in drafts:
         draft.text = clean(draft.text)
     drafts = [draft for draft in drafts if draft.text] or [Draft(clean(text))]
     return _finish(drafts)
-
-
-def _rewrite(text: str) -> str:
-    """ "from calm to furious" becomes "calm → furious", "angrier and angrier" "more and more angry"."""
-
-    def arrow(match: re.Match) -> str:
-        adverb = match["a1"] or match["a2"] or match["a3"] or ""
-        return f"{re.sub(r' (?:through|via|over) ', ' → ', match['x'])} → {adverb} "
-
-    def base(match: re.Match) -> str:
-        word = match[1][:-2]
-        if word.endswith("i"):
-            word = word[:-1] + "y"
-        elif len(word) > 2 and word[-1] == word[-2] and word[-1] not in "ls":
-            word = word[:-1]
-        return f"more and more {word}"
-
-    text = " ".join(text.replace("\n", " . ").split())
-    text = " ".join(_FROM.sub(arrow, text).split())
-    if "→" in text:
-        while (longer := _AND_ON.sub(r"\1 → ", text)) != text:
-            text = longer
-    text = _BACK_AGAIN.sub(", then back again", text)
-    return _TWICE.sub(base, text)
 
 
 @dataclass(frozen=True)
@@ -173,7 +137,7 @@ def _tokens(text: str) -> list[_Token]:
         if start < position:
             continue
         before = text[position:start]
-        if what is not None and _GUARD.search(text[max(0, start - 60) : start]):
+        if what is not None and _guarded(what, text[max(0, start - 60) : start]):
             continue
         if before.strip():
             found.append(_Token(before))
@@ -185,6 +149,13 @@ def _tokens(text: str) -> list[_Token]:
     if text[position:].strip():
         found.append(_Token(text[position:]))
     return found
+
+
+def _guarded(what: object, before: str) -> bool:
+    """Whether the words before an order word take it for a part of the description ("not suddenly", "while finally")."""
+    found = _GUARD.search(before)
+    joins = isinstance(what, Cue) and what.kind == "change" and found is not None
+    return found is not None and not (joins and found["joint"])
 
 
 def _clauses(tokens: list[_Token]) -> list[_Clause]:
@@ -279,30 +250,44 @@ def _begins(draft: Draft, clause: _Clause, head: list[Cue]) -> bool:
     return clause.separator != "and" or not draft.cued or not draft.hard
 
 
+def _real(drafts: list[Draft]) -> list[Draft]:
+    """Without the events that only end a feeling (calm until she hears the news, then sad)."""
+    return [
+        draft
+        for index, draft in enumerate(drafts)
+        if not (
+            draft.trigger and 0 < index < len(drafts) - 1 and drafts[index + 1].hard and _EVENT.match(draft.text.lstrip(" ,"))
+        )
+    ]
+
+
 def _finish(drafts: list[Draft]) -> list[Draft]:
-    """What only the whole sequence tells: events that are no feelings, changed order, going back, first and last."""
-    kept = []
-    for index, draft in enumerate(drafts):
-        event = draft.trigger and index + 1 < len(drafts) and drafts[index + 1].hard and _EVENT.match(draft.text)
-        if not (event and kept):
-            kept.append(draft)
-    drafts = kept
-    if len(drafts) > 1 and drafts[0].swap:
-        second = drafts[1]
-        drafts[0].hard = drafts[0].swap = False
-        if not second.hard:
-            drafts[0], drafts[1] = drafts[1], drafts[0]
+    """What only the whole sequence tells: lists, changed order, going back, more and less."""
+    drafts = _listed(drafts)
+    for index in range(1, len(drafts)):
+        head, tail = index == 1 and drafts[0].swap == "head" and not drafts[1].hard, drafts[index].swap == "tail"
+        if head or tail:
+            drafts[index - 1], drafts[index] = drafts[index], drafts[index - 1]
     for index in range(1, len(drafts)):
         draft, before = drafts[index], drafts[index - 1]
         if _BACK.match(draft.text):
-            source = (
-                drafts[0]
-                if index < 2 or not re.fullmatch(r"(?i)(?:right )?back(?: again)?|again", draft.text)
-                else drafts[index - 2]
-            )
+            once = re.fullmatch(r"(?i)(?:right )?back(?: again)?|again", draft.text)
+            source = drafts[index - 2] if once and index > 1 else drafts[0]
             draft.text, draft.factor = source.text, source.factor
             continue
-        factor = next((value for pattern, value in RELATIVE if pattern.match(draft.text)), None)
-        if factor is not None:
-            draft.text, draft.factor = before.text, before.factor * factor
+        for pattern, factor in RELATIVE:
+            if (match := pattern.match(draft.text)) and (match["what"] or "").lower() in before.text.lower():
+                draft.text, draft.factor = before.text, before.factor * factor
+                break
     return drafts
+
+
+def _listed(drafts: list[Draft]) -> list[Draft]:
+    """ "calm, angry, then sad" lists three feelings: short items before a "then", joined by commas alone, follow each other."""
+    first = drafts[0]
+    items = [item.strip() for item in first.text.split(",")]
+    plain = all(len(item.split()) <= 3 and not _MIXES.match(item) for item in items)
+    if len(items) < 2 or len(drafts) < 2 or not drafts[1].hard or not plain or first.closed or first.start or first.end:
+        return drafts
+    added = [replace(first, text=item, first=first.first and item is items[0]) for item in items]
+    return [*added, *drafts[1:]]

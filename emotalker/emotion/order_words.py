@@ -59,12 +59,13 @@ class Cue:
         start, end: points it names.
         length: how long it says.
         later: how long after what went before.
-        first, final: it is the beginning, the ending.
+        first, final: it is the beginning, the ending; late: the ending only ("at the end", unlike "finally").
         sudden, slow, brief: how it comes.
         ramp: strength from and to, as factors.
         keep: words that stay in the description.
         weak: counts only beside another order word.
-        swap: at the head of a sentence, what follows it is told in the other order (before she cries, she laughs).
+        swap: what follows it is told in the other order: at the "head" of a sentence (before she cries, she laughs), or at its
+            "tail" (she cries after laughing).
         trigger: what follows may be an event that ends a feeling instead of a feeling.
         weight: share of the time.
     """
@@ -76,13 +77,14 @@ class Cue:
     later: Mark | None = None
     first: bool = False
     final: bool = False
+    late: bool = False
     sudden: bool = False
     slow: bool = False
     brief: bool = False
     ramp: tuple[float, float] | None = None
     keep: str = ""
     weak: bool = False
-    swap: bool = False
+    swap: str = ""
     trigger: bool = False
     weight: float = 1.0
 
@@ -137,6 +139,10 @@ def _until(match: re.Match) -> Cue:
     return Cue("until", end=point)
 
 
+def _until_word(match: re.Match) -> Cue:
+    return Cue("until", end=Mark(unit="word", word=match["word"]))
+
+
 def _word(match: re.Match) -> Cue:
     on = bool(match["from"]) or bool(match["on"])
     end = None if on else Mark(unit="word", word=match["word"], last=True)
@@ -189,7 +195,7 @@ TABLE: tuple[tuple[str, object], ...] = (
         rf"(?:towards?|near|nearing|close to|approaching) the (?:very )?(?:end|close|finish){_OF}",
         Cue("clause", start=_percent(75), final=True),
     ),
-    (rf"(?:only )?(?:at|by|in|on) the (?:very )?(?:end|close|finish|ending){_OF}", Cue("clause", final=True)),
+    (rf"(?:only )?(?:at|by|in|on) the (?:very )?(?:end|close|finish|ending){_OF}", Cue("clause", final=True, late=True)),
     (
         rf"(?:right )?(?:at|in|from|near) the (?:very )?(?:start|beginning|outset|opening){_OF}(?: on)?",
         Cue("clause", first=True),
@@ -215,9 +221,16 @@ TABLE: tuple[tuple[str, object], ...] = (
     ),
     (rf"{_ABOUT}{_TIME} (?:later|after that|afterwards)", _point("later")),
     (rf"{_ABOUT}{_TIME} in(?:to (?:it|the \w+))?(?= |,|$)", _point("start")),
+    (rf"(?:until|till|up to) (?:the words? |(?:she|he|they) (?:says|say|reaches) )?{_QUOTED}", _until_word),
     (_BRIEF, Cue("clause", brief=True)),
+    (
+        r"(?:with )?(?:just )?an? (?:brief |short |quick |sudden )?(?:moment|flash|flicker|second|split second|instant) of ",
+        Cue("verb", brief=True, weak=True),
+    ),
+    (r"(?:a |an )?(?:brief|fleeting|momentary|short-lived|short|quick) (?=[a-z])", Cue("verb", brief=True, weak=True)),
+    (r"(?=(?:an? )?(?:sudden )?(?:burst|outburst|explosion) of )", Cue("verb", sudden=True, weak=True)),
     (rf"(?:for|over|during) {_ABOUT}(?:the next )?{_TIME}", _point("length")),
-    (rf"(?P<from>from )?(?:(?:on|at|with) )?the words? {_QUOTED}(?P<on> on(?:wards?)?)?", _word),
+    (rf"(?:(?P<from>from )|on |at |with |after )(?:the words? )?{_QUOTED}(?P<on> on(?:wards?)?)?", _word),
     (
         (
             rf"(?P<from>from )?(?:when|as|where) (?:she|he|they|it) (?:says|say|reaches|"
@@ -290,14 +303,14 @@ TABLE: tuple[tuple[str, object], ...] = (
             rf"(?:just |right |shortly )?before (?=(?:(?:she|he|they|it) (?!goes on|speaks|leaves|has to|knows|"
             rf"meets|walks|steps)|finally|suddenly|slowly)|(?:{_FEEL})\w*ing\b(?! on stage| on|! to))"
         ),
-        Cue("next", swap=True),
+        Cue("next", swap="head"),
     ),
     (
         (
             r"after (?=(?:laughing|crying|smiling|sobbing|being|feeling|frowning|giggling|screaming|"
             r"shouting)\b)|after first "
         ),
-        Cue("next", swap=True),
+        Cue("next", swap="tail"),
     ),
     # The ending
     (
@@ -316,6 +329,17 @@ TABLE: tuple[tuple[str, object], ...] = (
         Cue("verb", final=True),
     ),
     (r"last(?:,|:)", Cue("verb", final=True)),
+    # Growing and fading away
+    (
+        r"(?:keeps? )?(?:grow|build|ris|swell|mount)(?:s|es|ing)?(?: and (?:grow|build|ris|swell)(?:s|es|ing)?)?(?: up)?"
+        r"(?=\s*(?:$|[,.;!]|and\b|then\b|until\b))",
+        Cue("mode", ramp=(0.25, 1.2), slow=True),
+    ),
+    (
+        r"(?:fad|di|ebb|subsid|wan|wear)(?:s|es|ing)?(?: away| off| out)(?=\s*(?:$|[,.;!]|and\b|then\b|until\b))|"
+        r"(?:fades|fading|subsides|subsiding)(?=\s*(?:$|[,.;!]|and\b|then\b|until\b))",
+        Cue("mode", ramp=(1.0, 0.2), slow=True),
+    ),
     # Changing into
     (
         (
@@ -382,7 +406,7 @@ TABLE: tuple[tuple[str, object], ...] = (
     (
         (
             r"(?:mostly|for the most part|most of the time|for most of (?:it|the (?:speech|clip|time|line))|"
-            r"mainly)\b,?"
+            r"mainly)\b"
         ),
         Cue("mode", weight=2.0),
     ),

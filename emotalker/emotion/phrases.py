@@ -24,10 +24,14 @@ _BE = (
     r"looks?(?! (?:left|right|up|down|away|at|into|to|straight|around|off|back|over|from|sideways|like|as))|"
     r"looking(?! (?:left|right|up|down|away|at|into|to|straight|around|off|back|over|from|sideways|like|as)))(?! a lot)\b)"
 )
+_SOMEONE = (
+    r"(?:(?:the|this|a|an|our) (?:speaker|woman|man|girl|boy|person|character|actor|actress|narrator|lady|guy)|"
+    r"(?:she|he|they|it|i|you|we)(?:'s|’s|'re|’re|'m|’m)?)"
+)
 _LEAD = re.compile(
     rf"^(?:[\s,;:.!?\-–—…\"“”]+|(?:and|but|then|so|yet|or|also|just|with|as|by|being|to|into|"
     rf"there (?:is|are|comes))\b(?! (?:if|though|well|much|best|you|usual))|"
-    rf"{_WHO} {_BE}(?= )|{_BE}(?= )|{_WHO}(?= (?!(?:face|voice|expression)\b)))\s*",
+    rf"{_WHO} {_BE}(?= )|{_BE}(?= )|{_SOMEONE}(?= ))\s*",
     re.IGNORECASE,
 )
 _TAIL = re.compile(

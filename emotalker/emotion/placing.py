@@ -14,6 +14,9 @@ SHORTEST = 0.05
 """Seconds below which nothing is shown: about one frame."""
 
 
+LEFT_OUT, BY_ORDER = "its passage is left out", "the order of the words places it"
+
+
 @dataclass(frozen=True)
 class Placed:
     """A passage and its start and end in seconds."""
@@ -59,8 +62,13 @@ def place(
         else:
             groups.append([passage])
     for number, group in enumerate(groups):
-        start = _stated(group[0].start, seconds, words, warnings) if group[0].window is not None else 0.0
-        end = _stated(group[-1].end, seconds, words, warnings)
+        if len(passages) == 1 and group[0].brief and not (group[0].start or group[0].end or group[0].length):
+            half = _length(group[0], seconds) / 2
+            placed.append(Placed(group[0], seconds / 2 - half, seconds / 2 + half))
+            continue
+        marked = group[0].window is not None
+        start = _stated(group[0].start, seconds, words, warnings) if marked else 0.0
+        end = _stated(group[-1].end, seconds, words, warnings, LEFT_OUT if marked else BY_ORDER)
         if start is None:
             continue
         if end is None:
@@ -81,15 +89,15 @@ def place(
     return Placement(tuple(p for p in placed if p.end - p.start >= SHORTEST), tuple(dict.fromkeys(warnings)))
 
 
-def _stated(mark: Mark | None, seconds: float, words, warnings: list[str]) -> float | None:
+def _stated(mark: Mark | None, seconds: float, words, warnings: list[str], instead: str = LEFT_OUT) -> float | None:
     if mark is None:
         return None
     at = mark.seconds(seconds, words)
     if at is None:
         warnings.append(
-            f"The word '{mark.word}' is not in the transcript, so its passage is left out: connect a transcript that has it."
+            f"The word '{mark.word}' is not in the transcript, so {instead}: give the transcript as it is spoken."
             if words
-            else f"Nothing tells when the word '{mark.word}' is spoken, so its passage is left out: give the transcript."
+            else f"Nothing tells when the word '{mark.word}' is spoken, so {instead}: give the transcript."
         )
     return at
 
@@ -103,13 +111,13 @@ def _spread(group, start: float, end: float, seconds: float, words, speech, warn
     for index, passage in enumerate(group):
         if index + 1 < count and group[index + 1].later is not None:
             lengths[index] = group[index + 1].later.seconds(seconds)
-        begin = _stated(passage.start, seconds, words, warnings) if index or passage.window is None else None
+        begin = _stated(passage.start, seconds, words, warnings, BY_ORDER) if index or passage.window is None else None
         if begin is not None and start <= begin < end and (index or begin > start):
             if index == 0:
                 known[0] = begin
             else:
                 known[index] = begin
-        stop = _stated(passage.end, seconds, words, warnings) if index + 1 < count else None
+        stop = _stated(passage.end, seconds, words, warnings, BY_ORDER) if index + 1 < count else None
         if stop is not None and start < stop <= end:
             following = _stated(group[index + 1].start, seconds, words, [])
             if following is not None and following > stop:

@@ -117,8 +117,11 @@ def read_prompt(
     strengths = _emotions(block, found, warnings)
     segments: list[Segment] = []
     reads = []
+    felt: Mapping[str, float] = {}
     for one, actions, values in zip(placement.placed, found, strengths, strict=True):
-        values = {name: min(1.0, value * one.passage.factor) for name, value in values.items()}
+        # A passage that only names actions leaves the feeling as it was.
+        felt = felt if actions.names and not values else {n: min(1.0, v * one.passage.factor) for n, v in values.items()}
+        values = dict(felt)
         segments += _segments(one, actions, values, length)
         reads.append(Read(one.passage.text, one.start, one.end, values, actions.names))
     track = EmotionTrack(tuple(segments)).scaled(strength)

@@ -9,6 +9,7 @@ Rules of ours, which the placing follows where a prompt leaves time open:
 * Text before a mark shows until that mark, and after it again if the mark has an end and nothing follows.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from .marks import END, START, Mark, split_marks
@@ -16,6 +17,10 @@ from .order import Draft, cut
 
 SLOW_START = 0.2
 """Share of its strength at which a first passage begins that comes slowly out of nothing."""
+
+
+_MOMENTARY = re.compile(r"(?:(?:a|one|her|his) )?(?:quick )?(?:winks?|blinks?)(?: (?:with|of) .*)?", re.IGNORECASE)
+"""Descriptions of something that only takes a moment."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +92,21 @@ def _passages(drafts: list[Draft]) -> list[Passage]:
         ramp = draft.ramp or ((SLOW_START, 1.0) if draft.slow and index == 0 and not draft.start else (1.0, 1.0))
         only = len(drafts) == 1
         start = draft.start
-        if draft.middle and index:
-            start = None if index < len(drafts) - 1 else Mark(50.0, "%")
+        end = draft.end
+        if draft.middle and index == len(drafts) - 1:
+            start, end = (Mark(100 / 3, "%"), Mark(200 / 3, "%")) if only else (Mark(50.0, "%"), end)
+        elif draft.late and only:
+            start = start or Mark(200 / 3, "%")
         passages.append(
             Passage(
                 draft.text,
                 START if index == 0 and draft.first else start,
-                draft.end,
+                end,
                 draft.length,
                 draft.later,
                 "step" if draft.sudden else "linear" if draft.slow else "smooth",
                 draft.slow,
-                draft.brief,
+                draft.brief or _MOMENTARY.fullmatch(draft.text) is not None,
                 draft.final and not only,
                 draft.weight,
                 ramp,
