@@ -24,6 +24,8 @@ FINE = 2
 """Drawn this much larger and scaled down, for smooth edges."""
 LANES = 5
 """Face units that get a lane of their own; the others are counted."""
+MOST_LETTERS = 250
+"""Of a passage's words, before they are shortened to their room: more never fit, and measuring thousands takes seconds."""
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 
@@ -196,6 +198,8 @@ class _Canvas:
             for x in (left + FINE, right - FINE):
                 draw.line((x, y - 0.2 * self.text, x, y + 0.2 * self.text), fill=FAINT, width=FINE)
             text, room = " ".join(passage.text.split()), right - left - 0.4 * self.text
+            if len(text) > MOST_LETTERS:
+                text = text[:MOST_LETTERS] + "…"
             while text and draw.textlength(text, self.small) > room:
                 text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
             draw.text(((left + right) / 2, y - 0.3 * self.text), text, INK, self.small, anchor="md")

@@ -204,6 +204,8 @@ class EmotionTrack:
             raise UserError(
                 f"the emotion track is not valid JSON (line {error.lineno}, {error.msg}): correct that line."
             ) from None
+        except RecursionError:
+            raise UserError("the emotion track is not valid JSON (brackets in brackets without end): correct it.") from None
         rows = data.get("segments") if isinstance(data, dict) else data
         if not isinstance(rows, list):
             raise UserError(
