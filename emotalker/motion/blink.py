@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..face.arkit import UNIT_INDEX
 from .gaze import GazeShifts
 from .prosody import RATE, Prosody, stream
 
@@ -104,6 +105,15 @@ def blink_closure(blinks: Blinks, times: Tensor) -> Tensor:
         lid = torch.where(since < 0, closing * closing * (3 - 2 * closing), opening**1.6 * (2.2 - 1.2 * opening))
         closure = torch.maximum(closure, (lid * blinks.depth[which]).float())
     return closure.clamp(0, 1)
+
+
+def close_lids(units: Tensor, closure: Tensor) -> None:
+    """Lay blinks [T] 0..1 over units [T, 52], in place: a closing lid takes back widening and squinting."""
+    for side in ("Left", "Right"):
+        lid = UNIT_INDEX["eyeBlink" + side]
+        units[:, lid] = torch.maximum(units[:, lid], closure)
+        for name in ("eyeWide", "eyeSquint"):
+            units[:, UNIT_INDEX[name + side]] *= 1 - (closure if name == "eyeWide" else 0.5 * closure)
 
 
 def _pull(times: Tensor, attractors: Tensor, chance: Tensor) -> Tensor:

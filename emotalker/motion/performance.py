@@ -15,7 +15,7 @@ from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures, frame_count
 from . import prosody as rhythm
 from .blend import join_speech
-from .blink import blink_closure, draw_blinks
+from .blink import blink_closure, close_lids, draw_blinks
 from .gaze import draw_gaze, gaze_angles, gaze_mood, gaze_units
 from .head import draw_head
 from .motion import Motion, sample
@@ -111,7 +111,7 @@ def perform(
     angles = gaze * (angles - poses[:, :2]) + look  # eyes hold their target while the head turns
     _add(units, gaze_units(angles))
     if blink > 0:
-        _close_lids(units, blink_closure(draw_blinks(prosody, seed, shifts, blink), times))
+        close_lids(units, blink_closure(draw_blinks(prosody, seed, shifts, blink), times))
 
     metadata = {"seed": str(seed), "emotion": emotion.to_json()}
     metadata |= {
@@ -194,15 +194,6 @@ def _brows(prosody: Prosody, strengths: Tensor, seed: int, times: Tensor) -> Ten
 def _add(units: Tensor, more: Tensor) -> None:
     """Lay weights over others in place: each takes its share of what is left to 1, so none overshoots."""
     units += more.clamp(0, 1) * (1 - units)
-
-
-def _close_lids(units: Tensor, closure: Tensor) -> None:
-    """Blinks, in place: a closing lid takes back widening and squinting."""
-    for side in ("Left", "Right"):
-        lid = UNIT_INDEX["eyeBlink" + side]
-        units[:, lid] = torch.maximum(units[:, lid], closure)
-        for name in ("eyeWide", "eyeSquint"):
-            units[:, UNIT_INDEX[name + side]] *= 1 - (closure if name == "eyeWide" else 0.5 * closure)
 
 
 def _at_rate(values: Tensor, features: SpeechFeatures, times: Tensor) -> Tensor:

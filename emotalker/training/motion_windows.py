@@ -100,7 +100,7 @@ class Windows:
             closure[i, :count] = self.corpus.closure[at][span]
             start[i] = (first + np.arange(length)) / RATE
             valid[i, :count] = 1
-            self._give(given[i])
+            self._give(given[i, :count])
             self._vary(speech[i])
             if self.draw.random() < MIRROR and emotion[i, :, EMOTION_INDEX["contempt"]].max() == 0:
                 motion[i] = motion[i][:, self.swap] * self.signs
@@ -110,12 +110,13 @@ class Windows:
     def _give(self, given: np.ndarray) -> None:
         """Mark frames [T] that are known, in place: none, those before, or those before and after."""
         length, luck = len(given), self.draw.random()
-        if luck >= GO_ON + BETWEEN:
+        if luck >= GO_ON + BETWEEN or length < 8:
             return
         before = OVERLAP if self.draw.random() < PLAIN_OVERLAP else int(self.draw.integers(1, length - 4))
-        given[: min(before, length - 4)] = 1
-        if luck < BETWEEN:
-            after = int(self.draw.integers(1, length - 4))
+        before = min(before, length - 4)
+        given[:before] = 1
+        if luck < BETWEEN and length - before > 5:
+            after = int(self.draw.integers(1, length - before - 3))
             given[-after:] = 1
 
     def _vary(self, speech: np.ndarray) -> None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -51,7 +53,7 @@ def test_windows_cover_everything_and_overlap_by_a_second():
     for count in (1, 2, 99, 100, 101, 125, 175, 176, 1501):
         spans = windows(count)
         assert spans[0][0] == 0 and spans[-1][1] == count and all(last - first <= WINDOW for first, last in spans)
-        for (_, last), (first, _) in zip(spans, spans[1:], strict=False):
+        for (_, last), (first, _) in pairwise(spans):
             assert first <= last - OVERLAP
         assert len(spans) == max(1, -(-(count - OVERLAP) // (WINDOW - OVERLAP)))
 
