@@ -30,10 +30,12 @@ def test_gains_of_one_change_nothing(motion, speech):
 def test_each_gain_moves_its_own_part(motion, speech):
     mouth, expression = ([UNIT_INDEX[name] for name in names] for names in (MOUTH, EXPRESSION))
     rest = [i for i in range(52) if i not in mouth + expression]
+    close = UNIT_INDEX["mouthClose"]  # makes up for what a gain would part
     for gain, own, others in (("mouth", mouth, expression), ("expression", expression, mouth)):
         changed = apply_gains(motion, speech, 2, **{gain: 0.5})
+        own, others = ([i for i in part if i != close] for part in (own, others + rest))
         assert torch.allclose(changed.units[:, own], 0.5 * motion.units[:, own])
-        assert torch.equal(changed.units[:, others + rest], motion.units[:, others + rest])
+        assert torch.equal(changed.units[:, others], motion.units[:, others])
         assert torch.equal(changed.head, motion.head)
     still = apply_gains(motion, speech, 2, head=0.0)
     assert still.head.abs().max() == 0 and torch.equal(still.units, motion.units)
