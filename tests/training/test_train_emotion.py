@@ -1,0 +1,132 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from emotalker.emotion.eib import EmotionIntensityBlock
+from emotalker.emotion.fed import load_fed
+from emotalker.emotion.taxonomy import EMOTIONS
+from emotalker.errors import UserError
+from emotalker.training.emotion_data import load_goemotions
+from emotalker.training.emotion_measure import f1, measure_described
+from emotalker.training.prune_vocabulary import prune
+from emotalker.training.train_emotion import FROZEN_LAYERS, Run, main, parse
+
+COMMENTS = (("17", "3", "what a great day"), ("2,3", "0", "this makes me angry"), ("27", "6", "the bus comes at nine"))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A text encoder of the real kind, one hundredth of its size, with letters and a few words as its vocabulary."""
+    folder = tmp_path_factory.mktemp("base")
+    words = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "愛", "##愛"]
+    words += [chr(c) for c in range(33, 127)] + [f"##{chr(c)}" for c in range(97, 123)]
+    words += sorted({word for item in load_fed("train")[:200] for word in item.text.lower().split() if word.isalpha()})
+    vocabulary = {word: row for row, word in enumerate(dict.fromkeys(words))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
+    )
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=FROZEN_LAYERS + 1,
+        num_attention_heads=2,
+        intermediate_size=64,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("texts")
+    rows = [
+        "id\toriginal\tekman\ttext",
+        *(f"{i}\t{fine}\t{ekman}\t{text}" for i, (fine, ekman, text) in enumerate(COMMENTS * 10)),
+    ]
+    for split in ("train", "dev", "test"):
+        (folder / f"goemotions_{split}.tsv.gz").write_bytes(gzip.compress(("\n".join(rows) + "\n").encode()))
+    return folder
+
+
+def arguments(base, texts, tmp_path, *more):
+    return ["--base", str(base), "--texts", str(texts), "--data", str(tmp_path), "--generated", "60", "--device", "cpu", *more]
+
+
+def test_the_command_trains_goes_on_where_it_stopped_and_writes_what_the_block_loads(base, texts, tmp_path):
+    main([*arguments(base, texts, tmp_path), "--steps", "3", "--out", str(tmp_path)])
+    longer = Run(parse([*arguments(base, texts, tmp_path), "--steps", "5"]))
+    assert longer.step == 3
+    assert len(list(longer.train())) == 2
+    card = json.loads((tmp_path / "eib.json").read_text())
+    assert card["steps"] == 3 and {"dev_main_emotion", "dev_goemotions_macro_f1"} <= set(card["metrics"])
+    loaded, trained = (
+        EmotionIntensityBlock.from_folder(tmp_path),
+        Run(parse([*arguments(base, texts, tmp_path), "--steps", "3"])),
+    )
+    items = load_fed("dev")
+    assert measure_described(loaded, items)["strength_error"] == pytest.approx(
+        measure_described(trained.averaged(), items)["strength_error"], abs=0.01
+    )
+
+
+def test_training_lowers_the_losses(base, texts, tmp_path):
+    run = Run(parse([*arguments(base, texts, tmp_path), "--steps", "40"]))
+    steps = list(run.train())
+    for name in ("strength", "smooth", "near", "go"):
+        early, late = (np.mean([step[name] for step in part]) for part in (steps[:5], steps[-5:]))
+        assert late < early, name
+
+
+def test_goemotions_alone_and_one_hard_label_can_be_asked_for(base, texts, tmp_path):
+    alone = Run(parse([*arguments(base, texts, tmp_path), "--steps", "1", "--fed-share", "0"]))
+    assert set(next(alone.train())) == {"go"} and set(alone.measure()) == {"goemotions_macro_f1"}
+    hard = Run(parse([*arguments(base, texts, tmp_path), "--steps", "1", "--hard-label", "--go-share", "0"]))
+    assert all(sorted(item.strengths)[-2:] == [0.0, 1.0] for item in hard.hand)
+    assert "go" not in next(hard.train())
+
+
+def test_pruning_keeps_the_reading_of_english(base):
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+    encoder = BertModel.from_pretrained(base, add_pooling_layer=False).eval()
+    before = encoder(**tokenizer("happy and sad!", return_tensors="pt")).last_hidden_state
+    size = encoder.config.vocab_size
+    pruned = prune(tokenizer, encoder)
+    assert encoder.config.vocab_size == len(pruned) == size - 3
+    after = encoder(**pruned("happy and sad!", return_tensors="pt")).last_hidden_state
+    assert torch.equal(before, after)
+    assert pruned.tokenize("愛") == ["[UNK]"]
+
+
+def test_missing_texts_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"goemotions_dev\.tsv\.gz is missing"):
+        load_goemotions(tmp_path, "dev")
+
+
+def test_labels_of_comments(texts):
+    angry = load_goemotions(texts, "train")[1]
+    assert angry.text == "this makes me angry"
+    assert np.flatnonzero(angry.fine).tolist() == [2, 3] and np.flatnonzero(angry.ekman).tolist() == [0]
+
+
+def test_figures_of_known_answers():
+    class Oracle:
+        def read(self, wanted):
+            by_text = {item.text: item for item in load_fed("dev")}
+            return [
+                type("Reading", (), {"strengths": dict(zip(EMOTIONS, by_text[text].strengths, strict=True))}) for text in wanted
+            ]
+
+    figures = measure_described(Oracle(), load_fed("dev"))
+    assert figures["main_emotion"] == figures["present_f1"] == 1 and figures["strength_error"] == 0
+    assert f1(np.array([True, True, False, False]), np.array([True, False, True, False])) == 0.5
