@@ -18,28 +18,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from emotalker.emotion.expression import face_units
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
 from emotalker.face.finder import FaceFinder
 from emotalker.face.fitting import fit_units
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
-from emotalker.motion.gaze import gaze_mood, gaze_units
-from emotalker.motion.head import posture
-from emotalker.motion.motion import Motion
+from emotalker.frames.sheet import still
 
 # Public domain: a NASA photograph, Leonardo, Raphael, Sargent.
 PORTRAITS = ("01_smile_teeth_photo.png", "03_oil_painting.jpg", "08_head_turn.jpg", "09_full_body_small_face.jpg")
 STRENGTHS = (0.0, 0.3, 0.6, 1.0)
 TILE = 260
-
-
-def still(strengths: torch.Tensor, with_head: bool = True) -> Motion:
-    """One frame for each row of strengths [T, 8]: expression, gaze and, if wanted, posture, at rest."""
-    units = face_units(strengths)
-    head = posture(strengths) * with_head
-    units = torch.maximum(units, gaze_units(gaze_mood(strengths) - head[:, :2]))  # the eyes stay on their target
-    return Motion(units, head, 25.0)
 
 
 def rows_of(emotions, strengths) -> torch.Tensor:
