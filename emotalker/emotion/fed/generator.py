@@ -247,6 +247,8 @@ def _kept_with(random: Random) -> tuple[str, Strengths]:
     item = random.choice(_kept())
     known = {n: v for n, v in zip(EMOTIONS, item.strengths, strict=True) if v > 0}
     text, strengths, _ = _phrase(random, unlike=item.main)
+    if random.random() < 0.3:
+        text = f"{random.choice(PEOPLE)} {random.choice(VERBS)} {text}"
     return random.choice(("{}, {}", "{}; {}", "{1}: {0}", "{1}, {0}")).format(item.text, text), merged(known, strengths)
 
 
@@ -287,5 +289,5 @@ def _no_emotion(random: Random) -> tuple[str, Strengths]:
 TEMPLATES: dict[str, tuple[Callable[[Random], tuple[str, Strengths]], float]] = {
     "stated": (_stated, 6), "noun": (_noun, 1), "pair": (_pair, 5), "hint": (_hint, 2), "triple": (_triple, 1.5),
     "halves": (_halves, 1.5), "negation": (_negation, 4), "comparative": (_comparative, 1.5), "direction": (_direction, 2),
-    "kept": (_kept_with, 3), "level": (_level, 0.7), "sarcasm": (_sarcasm, 0.5), "no emotion": (_no_emotion, 0.7),
+    "kept": (_kept_with, 5), "level": (_level, 0.7), "sarcasm": (_sarcasm, 0.5), "no emotion": (_no_emotion, 0.7),
 }  # fmt: skip
