@@ -1,11 +1,14 @@
-"""The command line: `python -m emotalker generate ...` and `python -m emotalker train PART ...`."""
+"""The command line: `python -m emotalker generate ...`, `emotions ...` and `train PART ...`."""
 
 import argparse
 import importlib
+import json
+import math
 import os
 import pkgutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import UserError
@@ -19,13 +22,19 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         0, or 1 after an error that the person can mend (it is printed).
+
+    Raises:
+        SystemExit: the command is written wrongly (status 2, what is wrong is printed), or help was asked for.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["train"]:
         return _train(arguments[1:])
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "emotions" and (options.prompt is None) == (options.prompts is None):
+        parser.error("emotions needs a prompt in quotes or --file FILE, one of the two")
     try:
-        return _generate(options)
+        return _emotions(options) if options.command == "emotions" else _generate(options)
     except UserError as error:
         print(f"emotalker: {error}", file=sys.stderr)
         return 1
@@ -39,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--portrait", required=True, help="image file")
     make.add_argument("--audio", required=True, help="audio or video file with the voice")
     make.add_argument("--out", required=True, help="video file: .mp4, .webm, .gif or .webp; without an ending a PNG folder")
-    make.add_argument("--emotion", default="", help="for example happy=0.8,surprise=0.3 (each 0 to 1.5)")
+    felt = make.add_mutually_exclusive_group()
+    felt.add_argument("--emotion", default="", help="for example happy=0.8,surprise=0.3 (each 0 to 1.5)")
+    felt.add_argument("--prompt", help="what is felt and when, for example 'starts calm, then grows furious'")
     make.add_argument("--seed", type=int, default=0, help="another seed is another take")
     make.add_argument("--fps", type=float, default=25.0, help="frames per second, 24 to 60")
     make.add_argument("--face-index", type=int, default=0, help="which face speaks, 0 is the largest")
@@ -52,7 +63,64 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--transcript", help="the spoken English words, for exact lips (needs the package pocketsphinx)")
     make.add_argument("--quality", type=int, default=85, help="1 (small file) to 100 (best picture)")
     make.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")
+    read = commands.add_parser(
+        "emotions",
+        help="read a prompt and print its emotions over time as JSON",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    read.add_argument("prompt", nargs="?", help="what is felt and when, for example 'starts calm, then grows furious'")
+    read.add_argument(
+        "--file",
+        type=_lines,
+        dest="prompts",
+        metavar="FILE",
+        help="text file with a prompt on each line; prints a line of JSON for each",
+    )
+    read.add_argument("--seconds", type=_number(0.1, 36000), default=6.0, help="length of the speech, 0.1 to 36000")
+    read.add_argument("--strength", type=_number(0, 1.5), default=1.0, help="multiplies all strengths, 0 to 1.5")
     return parser
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    """A type for argparse: a number within limits."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def _lines(path: str) -> list[str]:
+    """A type for argparse: the lines of a text file. Empty ones count: line n of the output belongs to line n of the file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"the file {path} cannot be read ({error.strerror}): name a text file") from None
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"the file {path} is no UTF-8 text: save it as UTF-8") from None
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _emotions(options: argparse.Namespace) -> int:
+    from .emotion.eib import EmotionIntensityBlock
+    from .emotion.prompt import read_prompt
+
+    block = EmotionIntensityBlock.load()
+    lines = options.prompts is not None
+    for number, prompt in enumerate(options.prompts if lines else [options.prompt], 1):
+        reading = read_prompt(prompt, block, options.seconds, strength=options.strength)
+        for warning in reading.warnings:
+            print(f"emotalker: {f'line {number}: ' if lines else ''}{warning}", file=sys.stderr)
+        text = reading.track.to_json()
+        print(json.dumps(json.loads(text), separators=(",", ":")) if lines else text, flush=True)
+    return 0
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -70,6 +138,8 @@ def _generate(options: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         made = generate(**settings, on_progress=show)
+    for warning in made.warnings:
+        print(f"emotalker: {warning}", file=sys.stderr)
     print(
         f"{made.video.target}: {made.video.frames} frames of {made.video.width} x {made.video.height}, "
         f"{made.speech_seconds:.1f} s of speech, made in {time.monotonic() - started:.1f} s"

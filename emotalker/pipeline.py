@@ -2,6 +2,7 @@
 
 from emotalker.pipeline import generate
 generate("portrait.png", "voice.wav", "out.mp4", emotion="happy=0.8,surprise=0.3", seed=1)
+generate("portrait.png", "voice.wav", "out.mp4", prompt="starts calm, then grows furious", seed=1)
 """
 
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from .emotion.eib import EmotionIntensityBlock
+from .emotion.prompt import read_prompt
 from .emotion.track import EmotionTrack
 from .errors import UserError
 from .face.portrait import Portrait
@@ -32,11 +35,13 @@ class Generated:
         video: file, frames, size.
         motion: the performance, for use again with another portrait.
         speech_seconds: length of the voice.
+        warnings: what could not be read in the prompt, a sentence each.
     """
 
     video: Written
     motion: Motion
     speech_seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def best_device() -> str:
@@ -75,6 +80,7 @@ def generate(
     quality: int = 85,
     device: str | torch.device | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    prompt: str | None = None,
 ) -> Generated:
     """Makes a portrait speak.
 
@@ -92,6 +98,7 @@ def generate(
         quality: 1..100.
         device: where to compute; None for CUDA where there is one.
         on_progress: called with (frames done, frames in all) as they are written.
+        prompt: what is felt and when, in plain English ("starts calm, then grows furious"), in place of `emotion`.
 
     Raises:
         UserError: an input cannot be used; the message says which and what to do.
@@ -101,12 +108,17 @@ def generate(
     if not 24 <= fps <= 60:
         raise UserError(f"fps is {fps:g}: choose 24 to 60 frames per second.")
     sound = audio if isinstance(audio, Sound) else Sound(*read_audio(audio))
+    if prompt is not None and emotion != "":
+        raise UserError("There is an emotion and a prompt: give one of the two.")
     track = EmotionTrack.from_text(emotion) if isinstance(emotion, str) else emotion
     if not isinstance(portrait, Portrait):
         portrait = Portrait.from_image(load_image(portrait), face_index, neutralise, device=device)
     features = analyse_speech(sound.waveform, sound.sample_rate, fps, transcript, device)
-    motion = perform(features, track, seed, mouth, expression, head, blink, fps)
+    reading = None
+    if prompt is not None:
+        reading = read_prompt(prompt, EmotionIntensityBlock.load(device), features=features, transcript=transcript or "")
+    motion = perform(features, reading.track if reading else track, seed, mouth, expression, head, blink, fps)
     frames = GuideRenderer(portrait, device).stream(motion, dtype=torch.uint8)
     report = None if on_progress is None else lambda count, _: on_progress(count, len(motion))
     video = write_video(frames, out, fps, sound, kind, quality, motion.metadata, report)
-    return Generated(video, motion, sound.seconds)
+    return Generated(video, motion, sound.seconds, reading.warnings if reading else ())

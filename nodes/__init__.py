@@ -5,6 +5,10 @@ from comfy_api.latest import ComfyExtension, io
 from .audio import AudioFeatures
 from .combine import VideoCombine
 from .emotion import EmotionMixer
+from .emotion_json import EmotionFromJSON, EmotionToJSON
+from .emotion_preview import EmotionPreview
+from .emotion_prompt import EmotionPromptEIB
+from .emotion_segment import EmotionSegment
 from .portrait import LoadPortrait, PortraitFromImage
 from .render import RenderFrames
 from .sampler import EmoTalkerSampler
@@ -16,7 +20,20 @@ class EmoTalkerExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes of the pack."""
-        return [LoadPortrait, PortraitFromImage, AudioFeatures, EmotionMixer, EmoTalkerSampler, RenderFrames, VideoCombine]
+        return [
+            LoadPortrait,
+            PortraitFromImage,
+            AudioFeatures,
+            EmotionPromptEIB,
+            EmotionMixer,
+            EmotionSegment,
+            EmotionFromJSON,
+            EmotionToJSON,
+            EmotionPreview,
+            EmoTalkerSampler,
+            RenderFrames,
+            VideoCombine,
+        ]
 
 
 async def comfy_entrypoint() -> EmoTalkerExtension:

@@ -1,4 +1,4 @@
-"""The progress bar, the preview picture, and Cancel."""
+"""The progress bar, the preview picture, text on a node, and Cancel."""
 
 import time
 from collections.abc import Callable
@@ -20,6 +20,16 @@ def report() -> Callable[[int, int], None]:
     """A function (done, total) that moves the running node's bar, and raises when the user has pressed Cancel."""
     bar = ProgressBar(1)
     return lambda done, total: bar.update_absolute(done, total)
+
+
+def say(text: str) -> None:
+    """Shows a text, one line or more, on the node that runs; it stays until the node says something else."""
+    context = get_executing_context()
+    if context is None:
+        return
+    from server import PromptServer  # here, where a server runs: importing it starts half of ComfyUI
+
+    PromptServer.instance.send_progress_text(text, context.node_id)
 
 
 class Progress:

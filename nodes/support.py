@@ -73,6 +73,13 @@ def make_room(size: int) -> None:
         memory.free_memory(size, device())
 
 
+def patcher_of(networks: list[torch.nn.Module]) -> "comfy.model_patcher.ModelPatcher":
+    """ComfyUI's hold on networks (modules on the CPU): memory.load_models_gpu takes it, and brings them to its device."""
+    # ComfyUI replaces CoreModelPatcher at start-up, so it is looked up here and not imported.
+    kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return kind(torch.nn.ModuleList(networks), load_device=device(), offload_device=memory.unet_offload_device())
+
+
 def onto_device(networks: list[torch.nn.Module], size: int = 0) -> "comfy.model_patcher.ModelPatcher":
     """Has ComfyUI bring networks to its device; they stay as long as the returned patcher is held.
 
@@ -80,9 +87,7 @@ def onto_device(networks: list[torch.nn.Module], size: int = 0) -> "comfy.model_
         networks: modules on the CPU.
         size: bytes the computation itself will need.
     """
-    # ComfyUI replaces CoreModelPatcher at start-up, so it is looked up here and not imported.
-    kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    patcher = kind(torch.nn.ModuleList(networks), load_device=device(), offload_device=memory.unet_offload_device())
+    patcher = patcher_of(networks)
     memory.load_models_gpu([patcher], memory_required=size)
     return patcher
 

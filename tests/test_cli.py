@@ -1,5 +1,6 @@
 """The command line makes a video, and says in one line what is wrong."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from emotalker.cli import main
+from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
 from emotalker.pipeline import format_of
 from emotalker.video.audio import Sound, read_audio, write_wav
@@ -71,6 +73,80 @@ def test_what_is_wrong_is_said_in_one_line(voice, tmp_path, capsys, change, word
     message = [line for line in capsys.readouterr().err.splitlines() if line.startswith("emotalker: ")]
     assert len(message) == 1 and words in message[0]
     assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_prompt_leads_the_face_in_place_of_an_emotion(voice, tmp_path, capsys):
+    assert generate(voice, tmp_path / "a", "--prompt", "absolutely delighted") == 0
+    assert "a: 13 frames" in capsys.readouterr().out
+    assert generate(voice, tmp_path / "b", "--prompt", "") == 0
+    assert "emotalker: The prompt is empty" in capsys.readouterr().err
+    one, other = ((tmp_path / name / "frame_00012.png").read_bytes() for name in "ab")
+    assert one != other
+
+
+def test_emotions_prints_the_timeline(capsys):
+    assert main(["emotions", "[0-2s] calm [2s-] absolutely furious", "--seconds", "4"]) == 0
+    printed = capsys.readouterr()
+    one, two = json.loads(printed.out)["segments"]
+    assert (one["start"], one["end"], two["start"], two["end"]) == (0.0, 2.0, 2.0, None)
+    assert two["strengths"]["angry"] >= 0.6
+    assert printed.err == ""
+    assert EmotionTrack.from_json(printed.out).segments[1].strengths["angry"] == two["strengths"]["angry"]
+
+
+def test_strength_scales_what_emotions_prints(capsys):
+    angry = []
+    for strength in ("0.5", "1"):
+        assert main(["emotions", "furious", "--strength", strength]) == 0
+        angry.append(json.loads(capsys.readouterr().out)["segments"][0]["strengths"]["angry"])
+    assert angry[0] == pytest.approx(angry[1] / 2, abs=0.01)
+
+
+def test_emotions_of_a_file_are_a_line_for_each_line(tmp_path, capsys):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("\ufeffoverjoyed\r\n\r\nasdf qwer\nétonnée 😱\u2028still the same prompt\n".encode())
+    assert main(["emotions", "--file", str(path)]) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert len(lines) == 4 and all(" " not in line for line in lines), "one compact line for each"
+    first, empty, *_ = (json.loads(line)["segments"] for line in lines)
+    assert first[0]["strengths"]["happy"] > 0.5 and empty == []
+    warnings = printed.err.splitlines()
+    assert any(line.startswith("emotalker: line 2: The prompt is empty") for line in warnings)
+    assert any(line.startswith("emotalker: line 3: ") for line in warnings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["emotions"], "a prompt in quotes or --file"),
+        (["emotions", "sad", "--file", "a.txt"], "one of the two"),
+        (["emotions", "sad", "--seconds", "0"], "0.1 to 36000"),
+        (["emotions", "sad", "--seconds", "long"], "0.1 to 36000"),
+        (["emotions", "sad", "--seconds", "nan"], "0.1 to 36000"),
+        (["emotions", "sad", "--strength", "2"], "0 to 1.5"),
+        (["emotions", "sad", "and", "angry"], "unrecognized arguments"),
+        (["emotions", "--file", "none.txt"], "the file none.txt cannot be read"),
+        (
+            ["generate", "--portrait", "a", "--audio", "b", "--out", "c", "--emotion", "sad", "--prompt", "sad"],
+            "not allowed with",
+        ),
+        ([], "required"),
+    ],
+)
+def test_a_command_that_is_written_wrongly_ends_with_status_2(capsys, arguments, words):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    printed = capsys.readouterr()
+    assert caught.value.code == 2 and printed.out == ""
+    assert words in printed.err.splitlines()[-1]
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path, capsys):
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SystemExit) as caught:
+        main(["emotions", "--file", str(tmp_path / "a.txt")])
+    assert caught.value.code == 2 and "UTF-8" in capsys.readouterr().err
 
 
 def test_train_names_its_parts(capsys):
