@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NUMBER_WORDS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -39,6 +39,7 @@ class Mark:
         from_end: counted back from the end.
         word: the word or words of the transcript, for the unit "word".
         last: the end of the word instead of its start.
+        nth: which time that the word is spoken, from 0.
     """
 
     value: float = 0.0
@@ -46,6 +47,7 @@ class Mark:
     from_end: bool = False
     word: str = ""
     last: bool = False
+    nth: int = 0
 
     def seconds(self, length: float, words: Sequence[tuple[str, float, float]] = ()) -> float | None:
         """Seconds from the start of a speech.
@@ -58,7 +60,7 @@ class Mark:
             0 to length, or None if the word is not spoken.
         """
         if self.unit == "word":
-            return _find(self.word, words, self.last)
+            return _find(self.word, words, self.last, self.nth)
         value = self.value * length / 100 if self.unit == "%" else self.value
         return min(max(length - value if self.from_end else value, 0.0), length)
 
@@ -108,7 +110,7 @@ def _range(text: str) -> tuple[Mark | None, Mark | None] | None:
         first = Mark(first.value / 1000)
     if first and second and first.unit == second.unit and second.value < first.value:
         first, second = second, first
-    return first, (END if second is None and len(parts) == 2 else second)
+    return first or START, second
 
 
 def _words(text: str) -> tuple[Mark | None, Mark | None] | None:
@@ -119,10 +121,8 @@ def _words(text: str) -> tuple[Mark | None, Mark | None] | None:
     parts = [part.strip() for part in parts]
     if not parts or len(parts) > 2 or not all(re.search(r"\w", part) for part in parts):
         return None
-    first = Mark(unit="word", word=parts[0])
-    if len(parts) == 1 and re.search(r"(?:[-–—]|\bon(?:wards?)?)\s*$", text):
-        return first, END
-    return first, Mark(unit="word", word=parts[-1], last=True)
+    end = Mark(unit="word", word=parts[1], last=True) if len(parts) == 2 else None
+    return Mark(unit="word", word=parts[0]), end
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ class Marked:
 def split_marks(prompt: str) -> list[Marked]:
     """Cut a prompt at its explicit marks.
 
-    `[0-2.5s]`, `[40%-]`, `[2s]`, `{word: "never"}`, and times before a colon at the start of a line or clause ("0-2s: calm").
+    `[0-2.5s]`, `[40%-]`, `[2s]`, `{word: "never"}`, `{word: "never" - "again"}`, and times before a
+    colon at the start of a line or clause ("0-2s: calm").
     A mark belongs to the words after it; if words come before the first mark and none after the last, to those before it.
 
     Returns:
@@ -164,6 +165,7 @@ def split_marks(prompt: str) -> list[Marked]:
         else:
             marks.append(read)
             texts.append("")
+    marks = _counted(marks)
     texts[-1] += prompt[position:]
     texts = [re.sub(r"^[\s:,;.\-–]+|[\s,;\-–]+$", "", text) for text in texts]
     note = unread[0] if unread else ""
@@ -178,14 +180,29 @@ def split_marks(prompt: str) -> list[Marked]:
     return pieces
 
 
-def _find(phrase: str, words: Sequence[tuple[str, float, float]], last: bool) -> float | None:
-    """Where a word or run of words is spoken first, seconds; None if it is not."""
+def _counted(marks: list[tuple[Mark | None, Mark | None]]) -> list[tuple[Mark | None, Mark | None]]:
+    """The same word marked again means the next time that it is spoken."""
+    seen: dict[str, int] = {}
+    counted = []
+    for first, second in marks:
+        if first is not None and first.unit == "word":
+            nth = seen.get(first.word.lower(), 0)
+            seen[first.word.lower()] = nth + 1
+            first = replace(first, nth=nth)
+            second = replace(second, nth=nth) if second is not None and second.word.lower() == first.word.lower() else second
+        counted.append((first, second))
+    return counted
+
+
+def _find(phrase: str, words: Sequence[tuple[str, float, float]], last: bool, nth: int) -> float | None:
+    """Where a word or run of words is spoken for the nth time (else the last time), seconds; None if it is not."""
 
     def plain(text: str) -> list[str]:
         return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'"))
 
     wanted, spoken = plain(phrase), [" ".join(plain(word)) for word, _, _ in words]
-    for index in range(len(spoken) - len(wanted) + 1):
-        if wanted and spoken[index : index + len(wanted)] == wanted:
-            return words[index + len(wanted) - 1][2] if last else words[index][1]
-    return None
+    found = [i for i in range(len(spoken) - len(wanted) + 1) if wanted and spoken[i : i + len(wanted)] == wanted]
+    if not found:
+        return None
+    index = found[min(nth, len(found) - 1)]
+    return words[index + len(wanted) - 1][2] if last else words[index][1]

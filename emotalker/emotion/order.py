@@ -20,6 +20,7 @@ _GUARD = re.compile(
     re.IGNORECASE,
 )
 _OWNER = re.compile(r"^\W*(?:and |but )?(?:her|his|their|the|my|your|its|a|an) [\w-]+(?: [\w-]+)?\W*$", re.IGNORECASE)
+_LINKS = frozenset(re.findall(r"\w+", "the a an of in on at to for from with by like as when who that which her his their my"))
 _EVENT = re.compile(
     r"^\W*(?:(?:she|he|they|it|someone|somebody|everyone|the [\w-]+|her [\w-]+|his [\w-]+) (?!is\b|"
     r"are\b|feels?\b|looks?\b|seems?\b|"
@@ -198,7 +199,7 @@ def _words_after_cue(clauses: list[_Clause], text: str) -> None:
     if not substantive(text) or last.kind in ("mode", "until") or (last.slow and not last.sudden):
         clause.text += " " + text
         return
-    if last.kind == "verb" or (_OWNER.match(clause.text) and last.kind == "how") or last.brief or last.length:
+    if last.kind == "verb" or (last.kind == "how" and not _bare(clause.text)) or last.brief or last.length:
         clause.text += " " + text
         return
     if last.first:
@@ -206,6 +207,12 @@ def _words_after_cue(clauses: list[_Clause], text: str) -> None:
         return
     clause.tail.pop()
     clauses.append(_Clause("", [last], text))
+
+
+def _bare(text: str) -> bool:
+    """Whether words only name a feeling, so that "suddenly" right after them begins another ("calm suddenly furious")."""
+    words = clean(text).lower().split()
+    return len(words) <= 3 and not _OWNER.match(text) and not _LINKS.intersection(words)
 
 
 def _merge(clauses: list[_Clause]) -> list[Draft]:
@@ -240,7 +247,7 @@ def _merge(clauses: list[_Clause]) -> list[Draft]:
 
 def _begins(draft: Draft, clause: _Clause, head: list[Cue]) -> bool:
     """Whether a clause begins a feeling of its own after this draft."""
-    if any(cue.kind != "mode" for cue in head) or draft.closed:
+    if any(cue.kind != "mode" for cue in head) or draft.closed or (draft.swap and clause.separator == ","):
         return True
     placed = [c for c in clause.tail if c.kind in ("clause", "middle", "until", "how") and not (c.slow or c.length)]
     if not placed:
@@ -256,7 +263,7 @@ def _real(drafts: list[Draft]) -> list[Draft]:
         draft
         for index, draft in enumerate(drafts)
         if not (
-            draft.trigger and 0 < index < len(drafts) - 1 and drafts[index + 1].hard and _EVENT.match(draft.text.lstrip(" ,"))
+            draft.trigger and 0 < index < len(drafts) - 1 and drafts[index + 1].cued and _EVENT.match(draft.text.lstrip(" ,"))
         )
     ]
 

@@ -144,9 +144,7 @@ def _until_word(match: re.Match) -> Cue:
 
 
 def _word(match: re.Match) -> Cue:
-    on = bool(match["from"]) or bool(match["on"])
-    end = None if on else Mark(unit="word", word=match["word"], last=True)
-    return Cue("clause", start=Mark(unit="word", word=match["word"]), end=end)
+    return Cue("clause", start=Mark(unit="word", word=match["word"]))
 
 
 _TIME = rf"(?P<time>{SPOKEN})"
@@ -230,11 +228,11 @@ TABLE: tuple[tuple[str, object], ...] = (
     (r"(?:a |an )?(?:brief|fleeting|momentary|short-lived|short|quick) (?=[a-z])", Cue("verb", brief=True, weak=True)),
     (r"(?=(?:an? )?(?:sudden )?(?:burst|outburst|explosion) of )", Cue("verb", sudden=True, weak=True)),
     (rf"(?:for|over|during) {_ABOUT}(?:the next )?{_TIME}", _point("length")),
-    (rf"(?:(?P<from>from )|on |at |with |after )(?:the words? )?{_QUOTED}(?P<on> on(?:wards?)?)?", _word),
+    (rf"(?:from |on |at |with |after )(?:the words? )?{_QUOTED}(?: on(?:wards?)?)?", _word),
     (
         (
-            rf"(?P<from>from )?(?:when|as|where) (?:she|he|they|it) (?:says|say|reaches|"
-            rf"speaks) {_QUOTED}(?P<on> on(?:wards?)?)?"
+            rf"(?:from )?(?:when|as|where) (?:she|he|they|it) (?:says|say|reaches|"
+            rf"speaks) {_QUOTED}(?: on(?:wards?)?)?"
         ),
         _word,
     ),
@@ -256,7 +254,7 @@ TABLE: tuple[tuple[str, object], ...] = (
     (r"(?:start|begin)(?:s|ning|ing)? to (?=[a-z])|(?:started|began) to (?=[a-z])", Cue("verb", first=True)),
     (
         (
-            rf"(?:starts?|begins?|starting|beginning|started|began|opens?|opening|kicks off|"
+            rf"(?:starts?|begins?|starting|beginning|started|began|(?:opens?|opening)(?= (?:with|as|on)\b)|kicks off|"
             rf"sets out)\b{_BY}(?! (?:the|her|his|their|a|over|at|from)\b(?= (?:day|week|job|talk|speech|"
             rf"engine)))"
         ),
@@ -397,6 +395,7 @@ TABLE: tuple[tuple[str, object], ...] = (
     # Words that say nothing
     (
         (
+            rf"from (?:the )?(?:very )?(?:start|beginning|first) to (?:the )?(?:very )?(?:finish|end|last)\b|"
             rf"for (?:a while|a bit|a time|some time|a little while|the time being)\b|throughout\b{_OF}|"
             rf"the (?:whole|entire) time|all the way through|all along|over the course of (?:the|her|his) \w+|"
             rf"as (?:she|he|they) (?:speaks?|talks?|goes on|continues|says it|say it)\b"

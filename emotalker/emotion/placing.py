@@ -61,7 +61,7 @@ def place(
             groups[-1].append(passage)
         else:
             groups.append([passage])
-    for number, group in enumerate(groups):
+    for group in groups:
         if len(passages) == 1 and group[0].brief and not (group[0].start or group[0].end or group[0].length):
             half = _length(group[0], seconds) / 2
             placed.append(Placed(group[0], seconds / 2 - half, seconds / 2 + half))
@@ -72,8 +72,8 @@ def place(
         if start is None:
             continue
         if end is None:
-            following = (_stated(g[0].start, seconds, words, []) for g in groups[number + 1 :])
-            end = next((at for at in following if at is not None and at > start), seconds)
+            others = (_stated(g[0].start, seconds, words, []) for g in groups if g[0].window is not None)
+            end = min((at for at in others if at is not None and at > start), default=seconds)
         if end - start < SHORTEST:
             text = group[0].text
             outside = group[0].window is not None and start >= seconds - SHORTEST
@@ -86,7 +86,8 @@ def place(
         whole = group[0].window is None and len(groups) == 1
         inner = _spread(group, start, end, seconds, words, speech if whole else None, warnings)
         placed += _snap(inner, group, seconds, pauses)
-    return Placement(tuple(p for p in placed if p.end - p.start >= SHORTEST), tuple(dict.fromkeys(warnings)))
+    placed = sorted((p for p in placed if p.end - p.start >= SHORTEST), key=lambda p: p.start)
+    return Placement(tuple(placed), tuple(dict.fromkeys(warnings)))
 
 
 def _stated(mark: Mark | None, seconds: float, words, warnings: list[str], instead: str = LEFT_OUT) -> float | None:

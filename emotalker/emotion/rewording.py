@@ -8,8 +8,8 @@ _FROM = re.compile(
     rf"\b(?:(?P<a1>{_ADVERB}) )?(?:(?P<verb>goes|go|going|moves?|moving|snaps?|erupts?|leaps?|shifts?|shifting|"
     rf"changes?|changing|swings?|slides?|drifts?|passes|turns?|transitions?|progress(?:es)?|switches|jumps?|builds?|travels?|develops?|evolves?|fades?|"
     rf"morphs?|flips?|ranges?) )?"
-    rf"(?:(?P<a2>{_ADVERB}) )?from (?!time to time|ear to ear|head to|bad to worse|top to|the (?:start|"
-    rf"beginning)|\d|one \w+ to the)"
+    rf"(?:(?P<a2>{_ADVERB}) )?from (?!time to time|ear to ear|head to|bad to worse|top to|(?:the )?(?:very )?(?:start|"
+    rf"beginning|first)|\d|one \w+ to the)"
     rf"(?P<x>(?:[\w'’-]+ ){{0,6}}?[\w'’-]+)(?: (?P<a3>{_ADVERB}))?,? (?:over |on |all the way )?(?:in)?to (?=[\w])",
     re.IGNORECASE,
 )

@@ -6,6 +6,7 @@ Rules of ours, which the placing follows where a prompt leaves time open:
 * "for a moment" lasts 0.8 s, or 15 % of the speech if that is less; if nothing follows, what was before comes back.
 * "suddenly" changes at once; "slowly" changes over as long as the passage itself lasts; a prompt that begins "slowly" rises
   from a fifth of its strength; "more and more" rises from a quarter to a little more than the plain word.
+* A mark without an end, on a time or on a word, lasts until the next mark or the end of the speech.
 * Text before a mark shows until that mark, and after it again if the mark has an end and nothing follows.
 """
 
@@ -67,7 +68,7 @@ def parse_timeline(prompt: str) -> tuple[Passage, ...]:
             ends in tears". A prompt without marks and order words is one passage.
 
     Returns:
-        passages in order of time; none for an empty prompt.
+        passages as they are told, marks in any order; none for an empty prompt.
     """
     passages: list[Passage] = []
     pieces = split_marks(prompt)
@@ -134,6 +135,6 @@ def _around(passages: list[Passage]) -> list[Passage]:
         return passages
     before = next(p for p in reversed(passages) if p.window is None)
     last = passages[-1]
-    if last.end is None or last.end == END:
+    if last.end is None:
         return passages
     return [*passages, replace(before, start=last.end, end=END, slow=False, easing="smooth", window=last.window + 1)]

@@ -79,7 +79,7 @@ def test_a_wink_happens_once_and_goes_on_only_if_told(block):
 
 
 def test_words_of_a_transcript_carry_marks(block):
-    reading = read_prompt('calm {word: "never"} angry', block, 6.0, words=[("oh", 1.0, 2.0), ("never", 2.0, 3.0)])
+    reading = read_prompt('calm {word: "never" - "never"} angry', block, 6.0, words=[("oh", 1.0, 2.0), ("never", 2.0, 3.0)])
     assert strengths(reading, 1.0, 2.5, 4.0).argmax(1).tolist() == [NEUTRAL, ANGRY, NEUTRAL]
     guessed = read_prompt('{word: "never"} angry', block, 6.0, transcript="Oh no, never!")
     assert any("estimated" in warning for warning in guessed.warnings)

@@ -37,6 +37,8 @@ def texts(prompt):
         "love at first sight",
         "she turns her head away, sad",
         "happy with a flicker of fear",
+        "calm from start to finish",
+        "the joy of someone suddenly free",
         "every now and then a bit sad",
     ],
 )
@@ -51,6 +53,8 @@ def test_without_order_words_a_prompt_is_one_passage(prompt):
         ("Calm. Then furious!", ["Calm", "furious"]),
         ("she laughs before she cries", ["laughs", "cries"]),
         ("Before she cries, she laughs", ["laughs", "cries"]),
+        ("before he smiles, he looks scared", ["scared", "smiles"]),
+        ("calm until the door opens and she screams", ["calm", "screams"]),
         ("After laughing, she cries", ["laughing", "cries"]),
         ("she cries after laughing", ["laughing", "cries"]),
         ("calm, suddenly furious", ["calm", "furious"]),
@@ -98,6 +102,8 @@ def test_order_words_part_a_prompt_into_clean_descriptions(prompt, expected):
         ("calm [0-2s], furious [2s-]", [("calm", 0, 2), ("furious", 2, 6)]),
         ("0-2s: calm, 2-4s: angry; 4s: sad", [("calm", 0, 2), ("angry", 2, 4), ("sad", 4, 6)]),
         ("[0-4s] calm, then angry [4s-] sad", [("calm", 0, 2), ("angry", 2, 4), ("sad", 4, 6)]),
+        ("[3s-] sad [-3s] calm", [("calm", 0, 3), ("sad", 3, 6)]),
+        ("[0s-] calm [4s] sad", [("calm", 0, 4), ("sad", 4, 6)]),
         ("[0-2s] calm [2s-40s] furious", [("calm", 0, 2), ("furious", 2, 6)]),
     ],
 )
@@ -175,12 +181,15 @@ WORDS = [("I", 0.5, 0.7), ("will", 0.7, 1.0), ("never", 1.0, 1.6), ("go", 1.6, 2
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
-        ('{word: "never"} angry', [("angry", 1.0, 1.6)]),
+        ('{word: "never"} angry', [("angry", 1.0, 6.0)]),
+        ('{word: "never" - "never"} angry', [("angry", 1.0, 1.6)]),
+        ('{word: "i"} calm {word: "Go"} angry', [("calm", 0.5, 1.6), ("angry", 1.6, 6.0)]),
         ('{word: "never" - "again"} angry', [("angry", 1.0, 2.8)]),
         ('{word: "never" -} angry', [("angry", 1.0, 6.0)]),
-        ("{word: never} angry", [("angry", 1.0, 1.6)]),
-        ("{“never go”} angry", [("angry", 1.0, 2.0)]),
-        ('calm {word: "never"} angry', [("calm", 0, 1.0), ("angry", 1.0, 1.6), ("calm", 1.6, 6.0)]),
+        ("{word: never} angry", [("angry", 1.0, 6.0)]),
+        ("{“never go” - “again”} angry", [("angry", 1.0, 2.8)]),
+        ('calm {word: "never"} angry', [("calm", 0, 1.0), ("angry", 1.0, 6.0)]),
+        ('calm {word: "never" - "never"} angry', [("calm", 0, 1.0), ("angry", 1.0, 1.6), ("calm", 1.6, 6.0)]),
         ('calm until "never", then angry', [("calm", 0, 1.0), ("angry", 1.0, 6.0)]),
         ('calm, from the word "never" on angry', [("calm", 0, 1.0), ("angry", 1.0, 6.0)]),
     ],
@@ -199,6 +208,11 @@ def test_marks_on_words_follow_the_transcript(prompt, expected):
 )
 def test_what_has_no_place_is_said(prompt, says):
     assert any(says in warning for warning in place(parse_timeline(prompt), 6.0, words=WORDS).warnings)
+
+
+def test_a_word_marked_again_is_its_next_occurrence():
+    words = [("no", 1.0, 1.5), ("oh", 2.0, 2.5), ("no", 3.0, 3.5)]
+    assert told('{word: "no"} sad {word: "no"} angry', words=words) == [("sad", 1, 3), ("angry", 3, 6)]
 
 
 def test_an_unreadable_mark_is_said_and_does_not_hide_the_words():
