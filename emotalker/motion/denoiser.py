@@ -21,6 +21,13 @@ CHANNELS = len(FACE_UNITS) + 6
 HEARD = len(VISEMES) + 2
 """Speech a frame: viseme probabilities, voicing, loudness. Nothing else of the encoder's, so that it can be retrained."""
 PATCH = 2
+STEADY = {
+    1.5: ("head", "brow"),
+    0.8: ("cheek", "nose", "eyeSquint", "eyeWide", "mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "jawForward"),
+}
+"""Frames (sigma of a Gaussian) over which channels whose names begin so are blurred in every estimate of clean motion: heads
+and brows have no faster movement, so that what an estimate has of it is noise. Lips, lids and gaze jump and stay as they
+are."""
 START_SECONDS = 2.0
 """How long a clip counts as just begun."""
 
@@ -98,6 +105,7 @@ class MotionDenoiser(nn.Module):
         width = shape.width
         self.register_buffer("mean", torch.zeros(CHANNELS))
         self.register_buffer("scale", torch.ones(CHANNELS))
+        self.register_buffer("blurs", _blurs(), persistent=False)
         self.motion = nn.Linear(PATCH * (2 * CHANNELS + 1), width)
         self.ear = nn.Sequential(
             nn.Conv1d(HEARD, shape.speech_width, 5, padding=2),
@@ -157,6 +165,12 @@ class MotionDenoiser(nn.Module):
         """The inverse of `normalise`."""
         return values * self.scale + self.mean
 
+    def steady(self, motion: Tensor) -> Tensor:
+        """Normalised motion [B, T, CHANNELS] without movement faster than each channel has (STEADY)."""
+        reach = self.blurs.shape[2] // 2
+        padded = nn.functional.pad(motion.transpose(1, 2), (reach, reach), mode="replicate")
+        return nn.functional.conv1d(padded, self.blurs, groups=CHANNELS).transpose(1, 2)
+
 
 class Layer(nn.Module):
     """Self-attention, in every other layer a look at the emotion tokens, and a feed-forward network.
@@ -204,6 +218,19 @@ class Layer(nn.Module):
 
     def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         return x.view(len(x), x.shape[1], parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _blurs() -> Tensor:
+    """[CHANNELS, 1, K] Gaussian kernels of STEADY; channels that are in none keep what they have."""
+    reach = math.ceil(3 * max(STEADY))
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernels = (offsets == 0).float().repeat(CHANNELS, 1)
+    for index, name in enumerate((*FACE_UNITS, *["head"] * (CHANNELS - len(FACE_UNITS)))):
+        for sigma, starts in STEADY.items():
+            if name.startswith(starts):
+                kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+                kernels[index] = kernel / kernel.sum()
+    return kernels[:, None]
 
 
 def _join(x: Tensor) -> Tensor:

@@ -13,17 +13,17 @@ def _schedulers():
     return {"ddim": DDIMScheduler, "dpm": DPMSolverMultistepScheduler}
 
 
-def make_scheduler(solver: str = "ddim"):
-    """A fresh diffusers scheduler: cosine noise (Nichol, Dhariwal 2021) that ends in noise alone (Lin et al. 2024), velocity
-    prediction.
+def make_scheduler(solver: str = "ddim", told: str = "v_prediction"):
+    """A fresh diffusers scheduler: cosine noise (Nichol, Dhariwal 2021) that ends in noise alone (Lin et al. 2024).
 
     Args:
         solver: "ddim" (also for training) or "dpm" (DPM-Solver++ of second order).
+        told: what `step` is told: "v_prediction" or "sample" (the clean motion).
     """
     settings = {
         "num_train_timesteps": TRAIN_STEPS,
         "beta_schedule": "squaredcos_cap_v2",
-        "prediction_type": "v_prediction",
+        "prediction_type": told,
         "timestep_spacing": "trailing",
         "rescale_betas_zero_snr": True,
     }
@@ -36,7 +36,7 @@ def denoised(scheduler, noisy, velocity, steps):
     """The motion x₀ that a predicted velocity stands for.
 
     Args:
-        scheduler: of make_scheduler("ddim").
+        scheduler: of make_scheduler().
         noisy: [B, T, C] x at the time steps.
         velocity: [B, T, C] predicted there.
         steps: [B] time steps.

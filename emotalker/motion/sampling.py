@@ -13,7 +13,7 @@ from ..face.arkit import FACE_UNITS
 from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
 from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
-from .diffusion import make_scheduler
+from .diffusion import denoised, make_scheduler
 from .motion import Motion, sample
 
 WINDOW = 100
@@ -142,7 +142,8 @@ def draw_window(model: MotionDenoiser, conditions: Conditions, noise: Tensor, se
     Returns:
         [B, T, CHANNELS] normalised motion; given frames are as they were given.
     """
-    scheduler = make_scheduler(settings.solver)
+    process = make_scheduler()
+    scheduler = make_scheduler(settings.solver, "sample")
     scheduler.set_timesteps(settings.steps, device=noise.device)
     given = conditions.given[..., None]
     branches, shares = guidance(settings)
@@ -150,10 +151,11 @@ def draw_window(model: MotionDenoiser, conditions: Conditions, noise: Tensor, se
     x = noise
     for step in scheduler.timesteps:
         times = step.expand(len(noise))
-        x = torch.lerp(x, scheduler.add_noise(conditions.known, noise, times), given)
+        x = torch.lerp(x, process.add_noise(conditions.known, noise, times), given)
         velocities = model(x.repeat(len(branches), 1, 1), step, asked).chunk(len(branches))
         velocity = sum(share * part for share, part in zip(shares, velocities, strict=True))
-        x = scheduler.step(velocity, step, x).prev_sample
+        clean = torch.lerp(denoised(process, x, velocity, times), conditions.known, given)
+        x = scheduler.step(model.steady(clean), step, x).prev_sample
     return torch.lerp(x, conditions.known, given)
 
 

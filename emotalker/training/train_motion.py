@@ -144,7 +144,7 @@ class Run:
         target = self.scheduler.get_velocity(clean, noise, steps)
         count = batch.wanted / batch.wanted.sum().clamp(min=1)
         parts = {"noise": ((velocity - target).square().mean(2) * count).sum()}
-        found = denoised(self.scheduler, noisy, velocity, steps)
+        found = model.steady(denoised(self.scheduler, noisy, velocity, steps))
         # How much of the motion is there to be seen: the less noise, the more the other losses ask.
         trust = self.scheduler.alphas_cumprod.to(self.device)[steps]
         seen = count * trust[:, None]

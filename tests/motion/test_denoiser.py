@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from emotalker.face.arkit import FACE_UNITS
 from emotalker.motion.denoiser import CHANNELS, HEARD, Conditions, MotionDenoiser, Shape
 from emotalker.motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
 
@@ -67,6 +68,19 @@ def test_normalise_and_restore_are_inverse(model):
     model.scale.uniform_(0.1, 3)
     motion = torch.randn(4, 7, CHANNELS)
     assert torch.allclose(model.restore(model.normalise(motion)), motion, atol=1e-5)
+
+
+def test_steady_motion_has_no_tremor_and_keeps_what_moves(model):
+    frames = torch.arange(200) / 25
+    slow = torch.sin(2 * torch.pi * 0.8 * frames)[None, :, None].expand(1, -1, CHANNELS)
+    tremor = 0.2 * torch.randn(1, 200, CHANNELS, generator=torch.Generator().manual_seed(0))
+    steady = model.steady(slow + tremor)
+    left = (steady - slow).std(1)[0]
+    yaw, brow, smile = 52, FACE_UNITS.index("browInnerUp"), FACE_UNITS.index("mouthSmileLeft")
+    assert left[yaw] < 0.1 and left[brow] < 0.1 and left[smile] < 0.16
+    assert (steady[:, 5:-5, yaw] - slow[:, 5:-5, yaw]).abs().mean() < 0.1
+    sharp = [i for i, name in enumerate(FACE_UNITS) if name.startswith(("jawOpen", "mouthClose", "eyeBlink", "eyeLook"))]
+    assert torch.equal(steady[..., sharp], (slow + tremor)[..., sharp])
 
 
 def test_a_velocity_tells_the_clean_motion():

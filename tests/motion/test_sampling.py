@@ -17,6 +17,8 @@ class Follower(MotionDenoiser):
     def __init__(self):
         super().__init__(Shape(width=8, layers=1, heads=1, speech_width=4))
         self.asked = []
+        self.blurs[:] = 0
+        self.blurs[:, :, self.blurs.shape[2] // 2] = 1  # what it believes is clean already
 
     def forward(self, noisy, steps, conditions):
         self.asked.append(conditions)

@@ -123,13 +123,15 @@ def test_training_on_videos_learns_and_its_weights_load(prepared, tmp_path, monk
     )
 
 
-def test_what_cannot_be_used_is_told(tmp_path):
+def test_what_cannot_be_used_is_told(tmp_path, capsys):
     with pytest.raises(UserError, match="no video"):
         prepare_videos(tmp_path, tmp_path / "out")
     (tmp_path / "broken.mp4").write_bytes(b"nothing")
     lines = []
     assert prepare_videos(tmp_path, tmp_path / "out", progress=lines.append) == 0
     assert len(lines) == 1 and lines[0].startswith("left out: broken.mp4")
+    train_motion.main(["prepare", "--videos", str(tmp_path), "--data", str(tmp_path / "out")])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("0 videos")
 
 
 def test_what_is_prepared_is_not_prepared_again(performed, prepared, monkeypatch):
