@@ -81,9 +81,9 @@ def read_prompt(
         prompt: English; see parse_timeline for marks and order words, actions.py for facial actions.
         block: reads the emotion of a text; loaded once by the caller.
         seconds: length of the speech, where there are no features.
-        features: the speech, for its length and its pauses.
+        features: the speech, for its length, its pauses and, where a transcript was aligned, its words.
         transcript: the spoken words, for marks on words.
-        words: (word, start s, end s), where the words' times are known.
+        words: (word, start s, end s), where the words' times are known otherwise.
         strength: 0..1.5, a factor on everything (see EmotionTrack.scaled).
 
     Returns:
@@ -107,6 +107,8 @@ def read_prompt(
                 f"The length of the speech is not known: the prompt is laid over {SECONDS:g} s. Connect the speech."
             )
     pauses, speech = _rhythm(features)
+    if not words and features is not None and features.words:
+        words = [(word, start, end) for start, end, word in features.words]
     if not words and transcript and any(_on_word(passage) for passage in passages):
         words = spread_words(transcript, speech or (0.0, length), pauses)
         warnings.append("The times of the transcript's words are estimated: its words are spread evenly over the speech.")

@@ -18,14 +18,20 @@ WORDS_SHOWN = 5
 
 
 def align_transcript(mono: Tensor, transcript: str) -> list[Segment]:
-    """Start and end of every phone of a spoken text.
+    """Start and end of every phone of a spoken text; see align_speech."""
+    return align_speech(mono, transcript)[0]
+
+
+def align_speech(mono: Tensor, transcript: str) -> tuple[list[Segment], list[Segment]]:
+    """Start and end of every phone and every word of a spoken text.
 
     Args:
         mono: [N] waveform at 16 kHz, -1..1.
         transcript: the words that are spoken, in English; punctuation and case do not matter.
 
     Returns:
-        (start s, end s, ARPAbet phone without stress), pauses as "SIL", in order of time and without gaps.
+        (start s, end s, ARPAbet phone without stress), pauses as "SIL", in order of time and without gaps; and
+        (start s, end s, word) of the words, in order.
 
     Raises:
         UserError: pocketsphinx is not installed, a word is not in its dictionary, or the text does not fit the sound.
@@ -53,14 +59,18 @@ def align_transcript(mono: Tensor, transcript: str) -> list[Segment]:
     except RuntimeError as error:
         raise misfit from error
     segments: list[Segment] = []
+    spoken: list[Segment] = []
     for word in alignment or ():
+        first = len(segments)
         for phone in word:
             name = phone.name if phone.name in ARPABET_VISEMES else "SIL"
             start = phone.start * FRAME + LATE
             segments.append((start, start + phone.duration * FRAME, name))
+        if any(name != "SIL" for _, _, name in segments[first:]):
+            spoken.append((segments[first][0], segments[-1][1], word.name.partition("(")[0]))
     if not segments:
         raise misfit
-    return segments
+    return segments, spoken
 
 
 def _decoder():

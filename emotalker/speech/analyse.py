@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .align import align_transcript
+from .align import align_speech
 from .encoder import FRAME_RATE, LEVEL, STEP, SpeechEncoder
 from .features import VISEME_INDEX, VISEMES, SpeechFeatures, frame_count
 from .phones import Segment, sample_segments, viseme_segments
@@ -78,14 +78,14 @@ def analyse_speech(
         within = centres[rows] - start
         visemes[rows], voicing[rows], embedding[rows] = (_gather(track, within, fps) for track in tracks)
         decibels[rows] = _level(piece, within)
-    phones = None
+    phones = words = None
     if transcript and transcript.strip():
-        phones = _align(sound, transcript)
+        phones, words = _align(sound, transcript)
         visemes = _aligned_visemes(phones, count, fps)
     quiet = decibels < QUIETEST
     visemes[quiet] = torch.nn.functional.one_hot(torch.tensor(SIL), len(VISEMES)).float()
     voicing[quiet] = 0
-    return SpeechFeatures(fps, visemes, voicing, _loudness(decibels, visemes), embedding, sound.duration, phones)
+    return SpeechFeatures(fps, visemes, voicing, _loudness(decibels, visemes), embedding, sound.duration, phones, words)
 
 
 @cache
@@ -142,9 +142,9 @@ def _loudness(decibels: Tensor, visemes: Tensor) -> Tensor:
     return (1 + (decibels - top) / LOUDNESS_RANGE).clamp(0, 1) * speech
 
 
-def _align(sound: Sound, transcript: str) -> list[Segment]:
+def _align(sound: Sound, transcript: str) -> tuple[list[Segment], list[Segment]]:
     whole = sound.read(0, int(np.ceil(sound.duration)))[: round(sound.duration * RATE)]
-    return align_transcript(whole, transcript)
+    return align_speech(whole, transcript)
 
 
 def _aligned_visemes(phones: list[Segment], count: int, fps: float) -> Tensor:

@@ -37,6 +37,7 @@ class SpeechFeatures:
         embedding: [T, D] the encoder's last hidden layer.
         duration: length of the sound in seconds.
         phones: (start s, end s, ARPAbet phone without stress) from a forced alignment, or None without a transcript.
+        words: (start s, end s, word in lower case) from the same alignment, or None.
     """
 
     fps: float
@@ -46,6 +47,7 @@ class SpeechFeatures:
     embedding: Tensor
     duration: float
     phones: list[tuple[float, float, str]] | None = None
+    words: list[tuple[float, float, str]] | None = None
 
     @property
     def frames(self) -> int:

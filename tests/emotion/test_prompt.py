@@ -1,6 +1,7 @@
 """A prompt becomes a track: what is felt when, and a stated behaviour for every odd prompt."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -84,6 +85,12 @@ def test_words_of_a_transcript_carry_marks(block):
     guessed = read_prompt('{word: "never"} angry', block, 6.0, transcript="Oh no, never!")
     assert any("estimated" in warning for warning in guessed.warnings)
     assert guessed.passages[0].end == pytest.approx(6.0)
+
+
+def test_words_of_an_aligned_speech_carry_marks(block, talk_with_pauses):
+    speech = replace(talk_with_pauses(6.0), words=[(1.0, 2.0, "oh"), (2.0, 3.0, "never")])
+    first, second = read_prompt('calm {word: "Never"} angry', block, features=speech).passages
+    assert (first.start, first.end, second.start, second.end) == pytest.approx((0, 2, 2, 6))
 
 
 def test_words_without_times_are_spread_over_what_is_spoken():

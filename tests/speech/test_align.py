@@ -7,7 +7,7 @@ import torch
 from scipy.io import wavfile
 
 from emotalker.errors import UserError
-from emotalker.speech.align import align_transcript
+from emotalker.speech.align import align_speech, align_transcript
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX
 
@@ -26,6 +26,16 @@ def test_phones_follow_one_another_in_the_order_of_the_text(shared):
     assert [name for _, _, name in phones if name != "SIL"][:6] == ["HH", "IY", "M", "AY", "T", "IY"]
     assert all(end > start for start, end, _ in phones)
     assert all(abs(a[1] - b[0]) < 1e-6 for a, b in pairwise(phones))
+
+
+def test_words_lie_in_order_around_their_phones(shared):
+    pytest.importorskip("pocketsphinx")
+    phones, words = align_speech(sound(shared), TEXT)
+    assert [word for _, _, word in words] == ["he", "might", "even", "have", "been", "made", "amiable", "himself"]
+    assert all(a[1] <= b[0] + 1e-6 for a, b in pairwise(words))
+    made = next(word for word in words if word[2] == "made")
+    assert [name for start, end, name in phones if start >= made[0] - 1e-6 and end <= made[1] + 1e-6] == ["M", "EY", "D"]
+    assert analyse_speech(sound(shared), 16000, 25, TEXT).words == words
 
 
 def test_a_transcript_replaces_what_the_encoder_heard(shared):
