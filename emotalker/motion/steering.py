@@ -33,6 +33,18 @@ def steered_units(track: EmotionTrack, prosody: Prosody, times: Tensor) -> Tenso
     return prosody.at(smooth(track.units_at(grid), ONSET), times).clamp(0, 1)
 
 
+def give_way(felt: Tensor, steered: Tensor) -> Tensor:
+    """[T, 52] units `felt` after what pulls against the units `steered` [T, 52] has given way."""
+    shown = felt.clone()
+    for named, other, share in OPPOSITES:
+        for side in ("Left", "Right"):
+            by = UNIT_INDEX.get(named + side, UNIT_INDEX.get(named))
+            for unit in dict.fromkeys((other + side, other)):
+                if unit in UNIT_INDEX:
+                    shown[:, UNIT_INDEX[unit]] *= 1 - share * steered[:, by]
+    return shown
+
+
 def steer(felt: Tensor, steered: Tensor) -> Tensor:
     """What the face shows with steered units over its feelings.
 
@@ -43,14 +55,7 @@ def steer(felt: Tensor, steered: Tensor) -> Tensor:
     Returns:
         [T, 52] their sum, 0..1, after what pulls against the steered units has given way.
     """
-    shown = felt.clone()
-    for named, other, share in OPPOSITES:
-        for side in ("Left", "Right"):
-            by = UNIT_INDEX.get(named + side, UNIT_INDEX.get(named))
-            for unit in dict.fromkeys((other + side, other)):
-                if unit in UNIT_INDEX:
-                    shown[:, UNIT_INDEX[unit]] *= 1 - share * steered[:, by]
-    return (shown + steered).clamp(0, 1)
+    return (give_way(felt, steered) + steered).clamp(0, 1)
 
 
 def take_gaze(steered: Tensor) -> tuple[Tensor, Tensor]:
