@@ -55,7 +55,7 @@ class EmotionFromJSON(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, preset, **_):
-        return "" if preset == NO_PRESET else presets.fingerprint(preset)
+        return "" if preset in (None, NO_PRESET) else presets.fingerprint(preset)
 
     @classmethod
     def validate_inputs(cls, preset):
@@ -107,4 +107,5 @@ class EmotionToJSON(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, preset_name, **_):
-        return presets.fingerprint(preset_name)  # a preset that was deleted or changed is saved, or reported, again
+        # A preset that was deleted or changed is saved, or reported, again. A wired name is not known yet (None).
+        return presets.fingerprint(preset_name or "")
