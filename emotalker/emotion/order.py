@@ -14,7 +14,7 @@ _ANY = re.compile(
     "|".join(f"({re.sub(r'[(][?]P<[a-z]+>', '(?:', pattern.pattern)})" for pattern, _ in _PATTERNS), re.IGNORECASE
 )
 _GUARD = re.compile(
-    r"(?:\b(?:while|whilst|as|although|though|despite|even|not|never|because|if|or|(?P<joint>that|who|which)|without|almost|nearly|cannot|could|"
+    r"(?:\b(?:while|whilst|as|(?P<aside>although|though)|despite|even|not|never|because|if|or|(?P<joint>that|who|which)|without|almost|nearly|cannot|could|"
     r"would|might|may|must|should|will|won't|can|about to|trying to|tries to|wants to|to|as if (?:she|"
     r"he|they|it)|(?:while|as|because|if|though) (?:she|he|they|it)(?: is)?)|n't|n’t)(?: [a-z]+ly)?\s*$",
     re.IGNORECASE,
@@ -63,6 +63,7 @@ class Draft:
     final: bool = False
     late: bool = False
     middle: bool = False
+    front: bool = False
     sudden: bool = False
     slow: bool = False
     brief: bool = False
@@ -84,6 +85,7 @@ class Draft:
                 setattr(self, name, getattr(cue, name) or getattr(self, name))
             self.middle |= cue.kind == "middle"
             self.hard |= cue.kind == "next"
+            self.front |= cue.first and cue.kind == "clause"
             self.cued |= cue.kind != "mode"
             self.weight *= cue.weight
 
@@ -155,8 +157,11 @@ def _tokens(text: str) -> list[_Token]:
 def _guarded(what: object, before: str) -> bool:
     """Whether the words before an order word take it for a part of the description ("not suddenly", "while finally")."""
     found = _GUARD.search(before)
-    joins = isinstance(what, Cue) and what.kind == "change" and found is not None
-    return found is not None and not (joins and found["joint"])
+    if found is None:
+        return False
+    if not isinstance(what, Cue) or what.kind == "clause":
+        return not found["aside"]
+    return not (found["joint"] and (what.kind == "change" or what.ramp))
 
 
 def _clauses(tokens: list[_Token]) -> list[_Clause]:
@@ -237,7 +242,7 @@ def _merge(clauses: list[_Clause]) -> list[Draft]:
             drafts[-1].take(head)
             drafts[-1].text = clause.text
         else:
-            joint = clause.separator if clause.separator in (",", ";", ".", "!", "?") else f" {clause.separator}"
+            joint = clause.separator if clause.separator in (",", ";", ".", "!", "?", ":") else f" {clause.separator}"
             drafts[-1].text += f"{joint} {clause.text}"
             drafts[-1].take(head)
         drafts[-1].take(clause.tail)
@@ -270,7 +275,7 @@ def _real(drafts: list[Draft]) -> list[Draft]:
 
 def _finish(drafts: list[Draft]) -> list[Draft]:
     """What only the whole sequence tells: lists, changed order, going back, more and less."""
-    drafts = _listed(drafts)
+    drafts = _in_order(_listed(drafts))
     for index in range(1, len(drafts)):
         head, tail = index == 1 and drafts[0].swap == "head" and not drafts[1].hard, drafts[index].swap == "tail"
         if head or tail:
@@ -287,6 +292,14 @@ def _finish(drafts: list[Draft]) -> list[Draft]:
                 draft.text, draft.factor = before.text, before.factor * factor
                 break
     return drafts
+
+
+def _in_order(drafts: list[Draft]) -> list[Draft]:
+    """What is told out of its place: "at first" goes to the front, "at the end" behind "in between"."""
+    fronts = [draft for draft in drafts if draft.front and not draft.hard]
+    lasts = [draft for draft in drafts if draft.final and any(later.middle for later in drafts[drafts.index(draft) :])]
+    rest = [draft for draft in drafts if not any(draft is other for other in (*fronts, *lasts))]
+    return [*fronts, *rest, *lasts]
 
 
 def _listed(drafts: list[Draft]) -> list[Draft]:

@@ -22,7 +22,8 @@ _NOT_THEN = r"(?<!now and )(?<!even )(?<!since )(?<!by )(?<!back )(?<!until )"
 _SLOW = r"(?:very |ever so )?(?:slowly|gradually|little by little|bit by bit|step by step|over time|steadily|progressively)"
 _SUDDEN = (
     r"(?:very |quite )?(?:suddenly|all of a sudden|all at once|abruptly|out of nowhere|"
-    r"out of the blue|in an instant|instantly|without warning|from one (?:second|moment) to the next)"
+    r"out of the blue|in an instant|in a flash|in the blink of an eye|"
+    r"instantly|without warning|from one (?:second|moment) to the next)"
 )
 _BRIEF = (
     r"(?:just |only )?(?:for (?:just |only )?(?:a|one|an|half a) (?:brief |short |split |fleeting |"
@@ -184,18 +185,21 @@ TABLE: tuple[tuple[str, object], ...] = (
         ),
         Cue("clause", start=_percent(50)),
     ),
-    (rf"(?:right |somewhere )?in (?:the middle|between)\b{_OF}|mid[ -](?:sentence|speech|line|way)", Cue("middle")),
+    (rf"(?:right |somewhere )?in (?:the middle|between)\b{_OF}(?! of\b)|mid[ -](?:sentence|speech|line|way)", Cue("middle")),
     (
-        rf"(?:only )?(?:just|right|shortly) before the (?:very )?(?:end|close|finish){_OF}",
+        rf"(?:only )?(?:just|right|shortly) before the (?:very )?(?:end|close|finish){_OF}(?! of\b)",
         Cue("clause", start=_percent(85), final=True),
     ),
     (
-        rf"(?:towards?|near|nearing|close to|approaching) the (?:very )?(?:end|close|finish){_OF}",
+        rf"(?:towards?|near|nearing|close to|approaching) the (?:very )?(?:end|close|finish){_OF}(?! of\b)",
         Cue("clause", start=_percent(75), final=True),
     ),
-    (rf"(?:only )?(?:at|by|in|on) the (?:very )?(?:end|close|finish|ending){_OF}", Cue("clause", final=True, late=True)),
     (
-        rf"(?:right )?(?:at|in|from|near) the (?:very )?(?:start|beginning|outset|opening){_OF}(?: on)?",
+        rf"(?:only )?(?:at|by|in|on) the (?:very )?(?:end|close|finish|ending){_OF}(?! of\b)",
+        Cue("clause", final=True, late=True),
+    ),
+    (
+        rf"(?:right )?(?:at|in|from|near) the (?:very )?(?:start|beginning|outset|opening){_OF}(?! of\b)(?: on)?",
         Cue("clause", first=True),
     ),
     (r"(?:start|beginning|opening|intro)\s*:", Cue("clause", first=True)),
@@ -206,7 +210,7 @@ TABLE: tuple[tuple[str, object], ...] = (
     (
         (
             rf"(?:until|till|up to|up until) {_ABOUT}(?P<when>{SPOKEN}|(?:the )?(?:half[ -]?way|midway|middle|"
-            rf"midpoint)(?: (?:point|mark|through))?|the (?:very )?end){_OF}"
+            rf"midpoint)(?: (?:point|mark|through))?|the (?:very )?end){_OF}(?! of\b)"
         ),
         _until,
     ),
@@ -221,6 +225,11 @@ TABLE: tuple[tuple[str, object], ...] = (
     (rf"{_ABOUT}{_TIME} in(?:to (?:it|the \w+))?(?= |,|$)", _point("start")),
     (rf"(?:until|till|up to) (?:the words? |(?:she|he|they) (?:says|say|reaches) )?{_QUOTED}", _until_word),
     (_BRIEF, Cue("clause", brief=True)),
+    (rf"{_TIME} of ", _point("length")),
+    (rf"{_TIME}(?=\s*(?:$|[,.;]))", _point("length")),
+    (r"before(?=\s*(?:$|[,.;]|but\b))", Cue("clause", first=True, weak=True)),
+    (r"after(?=\s*(?:$|[.;]))", Cue("clause", weak=True)),
+    (r"(?:second|third|fourth)(?:ly)? (?=(?:a|an|the|she|he|they)\b)", Cue("verb", weak=True)),
     (
         r"(?:with )?(?:just )?an? (?:brief |short |quick |sudden )?(?:moment|flash|flicker|second|split second|instant) of ",
         Cue("verb", brief=True, weak=True),
@@ -261,7 +270,7 @@ TABLE: tuple[tuple[str, object], ...] = (
         Cue("verb", first=True),
     ),
     # One after the other
-    (r"(?:->|→|⇒|=>|>>?|➔|➜|»)", Cue("next")),
+    (r"(?:-+>|→|⇒|=>|(?<=\s)>>?(?=\s)|➔|➜|»)", Cue("next")),
     (
         (
             rf"(?:(?:go|goes|going|come|comes|return|returns|returning|revert|reverts|switch|switches|turn|"

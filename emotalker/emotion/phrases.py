@@ -29,13 +29,13 @@ _SOMEONE = (
     r"(?:she|he|they|it|i|you|we)(?:'s|’s|'re|’re|'m|’m)?)"
 )
 _LEAD = re.compile(
-    rf"^(?:[\s,;:.!?\-–—…\"“”]+|(?:and|but|then|so|yet|or|also|just|with|as|by|being|to|into|"
+    rf"^(?:[\s,;:.!?\-–—…\"“”]+|(?:and|but|then|so|yet|or|also|just|with|as|by|being|to|into|of|except|"
     rf"there (?:is|are|comes))\b(?! (?:if|though|well|much|best|you|usual))|"
     rf"{_WHO} {_BE}(?= )|{_BE}(?= )|{_SOMEONE}(?= ))\s*",
     re.IGNORECASE,
 )
 _TAIL = re.compile(
-    rf"(?:[\s,;:.\-–—…\"“”]+|\s(?:and|but|or|yet|then|with|as|to|into|of|for|until|before|which|who|that|she|he|they|it|is|are|"
+    rf"(?:[\s,;:.\-–—…\"“”]+|\s(?:and|but|or|yet|then|with|as|to|into|of|for|until|before|which|who|that|she|he|they|is|are|though|although|except|now|"
     rf"only|just|again|{_WHO} {_BE}))$",
     re.IGNORECASE,
 )

@@ -76,6 +76,8 @@ def place(
             end = min((at for at in others if at is not None and at > start), default=seconds)
         if end - start < SHORTEST:
             text = group[0].text
+            if any(one.passage.text == text for one in placed):  # words around a mark need no place after it
+                continue
             outside = group[0].window is not None and start >= seconds - SHORTEST
             warnings.append(
                 f"'{text}' begins after the end of the speech ({seconds:g} s): it is left out."

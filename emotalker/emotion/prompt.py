@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SECONDS = 6.0
 """Length that order words are laid over when nobody says how long the speech is."""
-MOST_WORDS = 600
-"""Words of a prompt that are read."""
+MOST_WORDS, MOST_LETTERS = 600, 6000
+"""Words of a prompt that are read, and characters."""
 MOMENT_FADE = 0.3
 """Seconds in which a passage that is there for a moment comes and goes at most."""
 WINK, WINK_FADE, WINK_DELAY, WINK_EVERY = 0.35, 0.16, 0.6, 1.8
@@ -95,6 +95,8 @@ def read_prompt(
     warnings: list[str] = []
     prompt = _shortened(prompt, warnings)
     passages = parse_timeline(prompt)
+    if not passages and prompt.strip():
+        passages = (Passage(prompt.strip()),)  # nothing but signs: the reader says that it understands none of it
     if not passages:
         return PromptReading(
             EmotionTrack(), (*warnings, "The prompt is empty: no emotion is set. Describe a feeling, such as 'a little sad'.")
@@ -171,10 +173,13 @@ def spread_words(
 
 def _shortened(prompt: str, warnings: list[str]) -> str:
     found = list(re.finditer(r"\S+", prompt))
-    if len(found) <= MOST_WORDS:
-        return prompt
-    warnings.append(f"The prompt has {len(found)} words: only the first {MOST_WORDS} are read.")
-    return prompt[: found[MOST_WORDS - 1].end()]
+    if len(found) > MOST_WORDS:
+        warnings.append(f"The prompt has {len(found)} words: only the first {MOST_WORDS} are read.")
+        prompt = prompt[: found[MOST_WORDS - 1].end()]
+    if len(prompt) > MOST_LETTERS:
+        warnings.append(f"The prompt has {len(prompt)} characters: only the first {MOST_LETTERS} are read.")
+        prompt = prompt[:MOST_LETTERS]
+    return prompt
 
 
 def _on_word(passage: Passage) -> bool:

@@ -21,6 +21,7 @@ _AND_ON = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:^|[\s,;])\(?(\d)[.)](?!\d)\s*")
+_DASHED = re.compile(r"(?:[\w'’]+ ){1,3}[-–—](?: [\w'’]+){1,3}(?: [-–—](?: [\w'’]+){1,3})+\W*")
 _GROWS = re.compile(
     r"\b((?:gets?|getting|grows?|growing|becomes?|becoming) )"
     r"(?:more (?!and\b)(?=[a-z]+\b(?! than| and))|(?=(?:\w+ier|sadder|madder|calmer|colder|weaker|stronger|warmer|"
@@ -52,6 +53,8 @@ def reword(text: str) -> str:
 
     text = " ".join(text.replace("\n", " . ").split())
     text = " ".join(_FROM.sub(arrow, text).split())
+    if _DASHED.fullmatch(text):
+        text = re.sub(r"\s+[-–—]\s+", " → ", text)
     if "→" in text:
         while (longer := _AND_ON.sub(r"\1 → ", text)) != text:
             text = longer

@@ -94,7 +94,7 @@ def _passages(drafts: list[Draft]) -> list[Passage]:
         only = len(drafts) == 1
         start = draft.start
         end = draft.end
-        if draft.middle and index == len(drafts) - 1:
+        if draft.middle and index == len(drafts) - 1 and not draft.brief:
             start, end = (Mark(100 / 3, "%"), Mark(200 / 3, "%")) if only else (Mark(50.0, "%"), end)
         elif draft.late and only:
             start = start or Mark(200 / 3, "%")

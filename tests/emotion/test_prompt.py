@@ -113,6 +113,8 @@ def test_words_without_times_are_spread_over_what_is_spoken():
         ("so sad " * 100, "long: only its beginning"),
         ("sad " * 5000, f"5000 words: only the first {MOST_WORDS}"),
         ("then " * 5000, "only the first"),
+        ("x" * 20000, "20000 characters"),
+        ("...;;; ---", "No emotion was recognised"),
         ('{word: "never"} angry', "Nothing tells when the word 'never'"),
         ("[9s-] furious", "after the end of the speech"),
     ],
