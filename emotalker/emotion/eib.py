@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import torch
 from safetensors import safe_open
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from ..weights import weights_path
 from ..weights.packing import unpack
+from .hints import WIDTH, Hints, lay
 from .taxonomy import EMOTIONS
 from .wording import plain_words
 
@@ -25,6 +27,10 @@ TOKEN = 64
 """Width of an emotion token and of the embedding."""
 LONGEST = 192
 """Word pieces of a text that are read; what comes after is left out."""
+LONGEST_TEXT = 2000
+"""Characters in which words of the table of hints are looked for."""
+FORGOTTEN = 0.2
+"""Part of the hints that training leaves out."""
 FAINTEST = 0.05
 """Strengths below this are not reported: FACS trace starts at 0.1."""
 UNSAID = 0.55
@@ -72,6 +78,17 @@ class Raw:
     fine: Tensor
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Texts as the encoder takes them: `pieces` [N, L] of words, `mask` [N, L] 1 where there is one, `hints` [N, L, WIDTH], and
+    whether each text was `cut`."""
+
+    pieces: Tensor
+    mask: Tensor
+    hints: Tensor
+    cut: list[bool]
+
+
 class IntensityHeads(nn.Module):
     """Word states to strengths, through one token an emotion.
 
@@ -82,6 +99,8 @@ class IntensityHeads(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         count = len(EMOTIONS)
+        self.hint = nn.Linear(WIDTH, width, bias=False)
+        nn.init.zeros_(self.hint.weight)
         self.queries = nn.Parameter(torch.randn(count, width) * width**-0.5)
         self.tokens = nn.Sequential(nn.Linear(2 * width, 2 * TOKEN), nn.GELU(), nn.Linear(2 * TOKEN, TOKEN))
         self.names = nn.Parameter(torch.zeros(count, 2 * width))
@@ -130,10 +149,12 @@ class EmotionIntensityBlock:
         encoder: a transformers text model with `last_hidden_state`.
         tokenizer: its fast tokenizer.
         heads: see IntensityHeads.
+        hints: what is known of words.
     """
 
-    def __init__(self, encoder: nn.Module, tokenizer, heads: IntensityHeads) -> None:
-        self.encoder, self.tokenizer, self.heads = encoder, tokenizer, heads
+    def __init__(self, encoder: nn.Module, tokenizer, heads: IntensityHeads, hints: Hints) -> None:
+        self.encoder, self.tokenizer, self.heads, self.hints = encoder, tokenizer, heads, hints
+        self.known = frozenset(tokenizer.get_vocab())
 
     @classmethod
     @functools.cache
@@ -153,8 +174,10 @@ class EmotionIntensityBlock:
 
         path = Path(folder) / "eib.safetensors"
         with safe_open(path, "pt") as file:
-            config = BertConfig(**json.loads(file.metadata()["config"]))
+            told = file.metadata()
+        config = BertConfig(**json.loads(told["config"]))
         tensors = unpack(load_file(path))
+        hints = Hints(json.loads(told["hinted"]), tensors.pop("hints"))
         encoder = _filled(BertModel(config, add_pooling_layer=False), tensors, "encoder.")
         heads = _filled(IntensityHeads(config.hidden_size), tensors, "heads.")
         tokenizer = PreTrainedTokenizerFast(
@@ -164,26 +187,41 @@ class EmotionIntensityBlock:
             cls_token="[CLS]",
             sep_token="[SEP]",
         )
-        return cls(encoder.to(device), tokenizer, heads.to(device))
+        return cls(encoder.to(device), tokenizer, heads.to(device), hints)
 
     @property
     def device(self) -> torch.device:
         """Where it runs."""
         return self.heads.queries.device
 
-    def batch(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, list[bool]]:
-        """Word pieces [N, L] of texts, their mask [N, L], and whether each was cut."""
-        rows = self.tokenizer([plain_words(text) for text in texts], add_special_tokens=True)["input_ids"]
-        last = self.tokenizer.sep_token_id
-        cut = [len(row) > LONGEST for row in rows]
-        rows = [[*row[: LONGEST - 1], last] if long else row for row, long in zip(rows, cut, strict=True)]
-        longest = max(map(len, rows))
-        pieces = torch.tensor([row + [self.tokenizer.pad_token_id] * (longest - len(row)) for row in rows], device=self.device)
-        return pieces, (pieces != self.tokenizer.pad_token_id).long(), cut
+    def batch(self, texts: Sequence[str], forget: Random | None = None) -> Batch:
+        """Texts as the encoder takes them.
 
-    def forward(self, pieces: Tensor, mask: Tensor) -> Raw:
-        """The heads' outputs for word pieces [N, L]."""
-        return self.heads(self.encoder(input_ids=pieces, attention_mask=mask).last_hidden_state, mask)
+        Args:
+            texts: any strings.
+            forget: leaves out hints at random, so that the model in training does not lean on them alone.
+        """
+        plain = [plain_words(text) for text in texts]
+        read = self.tokenizer(plain, return_offsets_mapping=True)
+        last = self.tokenizer.sep_token_id
+        cut = [len(row) > LONGEST for row in read["input_ids"]]
+        longest = min(LONGEST, max(map(len, read["input_ids"])))
+        rows, places = [], []
+        for row, offsets, long in zip(read["input_ids"], read["offset_mapping"], cut, strict=True):
+            row, offsets = ([*row[: LONGEST - 1], last], offsets[:LONGEST]) if long else (row, offsets)
+            rows.append(row + [self.tokenizer.pad_token_id] * (longest - len(row)))
+            places.append(offsets + [(0, 0)] * (longest - len(offsets)))
+        found = [self.hints.spans(text[:LONGEST_TEXT], self.known) for text in plain]
+        if forget is not None:
+            found = [[span for span in spans if forget.random() >= FORGOTTEN] for spans in found]
+        pieces = torch.tensor(rows, device=self.device)
+        hints = lay(self.hints, found, places).to(self.device)
+        return Batch(pieces, (pieces != self.tokenizer.pad_token_id).long(), hints, cut)
+
+    def forward(self, batch: Batch) -> Raw:
+        """The heads' outputs."""
+        words = self.encoder.get_input_embeddings()(batch.pieces) + self.heads.hint(batch.hints)
+        return self.heads(self.encoder(inputs_embeds=words, attention_mask=batch.mask).last_hidden_state, batch.mask)
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str]) -> list[Reading]:
@@ -197,8 +235,9 @@ class EmotionIntensityBlock:
         """
         if not texts:
             return []
-        pieces, mask, cut = self.batch(texts)
-        raw = self.forward(pieces, mask)
+        batch = self.batch(texts)
+        raw = self.forward(batch)
+        pieces, mask, cut = batch.pieces, batch.mask, batch.cut
         vectors = self.heads.embed(raw.tokens)
         unknown = ((pieces == self.tokenizer.unk_token_id).sum(1) * 2 > mask.sum(1) - 2) | (mask.sum(1) <= 2)
         understood = ((raw.said > 0) & ~unknown).tolist()

@@ -70,7 +70,6 @@ def _ekman(block: EmotionIntensityBlock, comments: Sequence) -> np.ndarray:
     scores = np.zeros((len(comments), len(EKMAN)))
     for start in range(0, len(order), BATCH):
         part = order[start : start + BATCH]
-        pieces, mask, _ = block.batch([comments[i].text for i in part])
-        raw: Raw = block.forward(pieces, mask)
+        raw: Raw = block.forward(block.batch([comments[i].text for i in part]))
         scores[part] = torch.sigmoid(raw.ekman).cpu().numpy()
     return scores

@@ -10,10 +10,12 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import torch
 
 from ..emotion.fed import load_fed
 from ..emotion.fed.lexicon import Degree, apply_degree, degrees, words
 from ..emotion.fed.overlap import meaning_words, stem
+from ..emotion.hints import LONGEST, Hints
 from ..emotion.taxonomy import EMOTIONS
 from ..errors import UserError
 
@@ -27,7 +29,8 @@ LEAST_PEAK = 0.3
 LEVEL = 1.25
 """A mean over synonyms is paler than the word: 0.41 instead of 0.51 on FED's words."""
 FAINT = 0.08
-LONGEST = 3
+LEAST_HINTED, SURE, MANY = 2, 0.2, 6
+"""A hint needs two synonyms of known strength; it is sure if they are a fifth of all, and six or more."""
 TRUSTED_KINDS = ("adjective", "synonym", "idiom", "slang", "neutral")
 FRAMES = ("{}", "she is {}", "he looks {}", "{} voice", "a {} face", "sounding {}", "feeling {}", "be {}", "they seem {}")
 NOUN_FRAMES = ("{}", "with {}", "full of {}", "a face of {}", "showing {}")
@@ -50,21 +53,21 @@ class Thesaurus:
         nouns = {word.text for word in words("noun")}
         barred = {stem(word) for word in meaning_words(apart_from)}
         self.strengths: dict[str, dict[str, float]] = {}
+        self.hints: dict[str, list[float]] = {}
         self.nouns: set[str] = set()
         for term, around in near.items():
             told = [word for word in around if word in known]
-            if (
-                len(told) < LEAST_KNOWN
-                or term in known
-                or not _plain(term)
-                or barred & {stem(w) for w in meaning_words([term])}
-            ):
+            if len(told) < LEAST_HINTED or not _plain(term) or barred & {stem(word) for word in meaning_words([term])}:
                 continue
             likeness = np.array([len(around & near[word]) / (len(around) * len(near[word])) ** 0.5 for word in told])
             if not likeness.any():
                 continue
             mean = likeness @ np.stack([known[word] for word in told]) / likeness.sum()
-            if mean.max() < LEAST_PEAK:
+            sure = min(1.0, len(told) / (SURE * len(around)), len(told) / MANY)
+            if sure * mean.max() >= FAINT:
+                # FED's own words are told by their synonyms alone, so that the model learns what a hint is worth.
+                self.hints[term] = [*mean.tolist(), sure]
+            if len(told) < max(LEAST_KNOWN, LEAST_SHARE * len(around)) or term in known or mean.max() < LEAST_PEAK:
                 continue
             values = np.minimum(LEVEL * mean, 1.0)
             self.strengths[term] = {e: float(v) for e, v in zip(EMOTIONS, values, strict=True) if v >= FAINT}
@@ -74,6 +77,11 @@ class Thesaurus:
         self.degrees: dict[str, list[Degree]] = defaultdict(list)
         for degree in degrees():
             self.degrees[degree.form].append(degree)
+
+    def table(self) -> Hints:
+        """Hints for the model."""
+        terms = sorted(self.hints)
+        return Hints(terms, torch.tensor([self.hints[term] for term in terms]))
 
     def draw(self, random: Random) -> tuple[str, dict[str, float]]:
         """A found word as an artist might use it, often with a word of degree: its text and strengths."""

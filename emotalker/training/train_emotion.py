@@ -24,6 +24,7 @@ from torch.nn import functional
 from ..emotion.eib import EmotionIntensityBlock, IntensityHeads, Raw
 from ..emotion.fed import load_fed
 from ..emotion.fed.data import PRESENT, row_of
+from ..emotion.hints import WIDTH, Hints
 from ..emotion.taxonomy import EMOTIONS
 from ..weights import FOLDER
 from ..weights.packing import pack
@@ -33,7 +34,7 @@ from .emotion_measure import measure_described, measure_goemotions
 from .prune_vocabulary import prune
 from .thesaurus import Thesaurus
 
-FED_BATCH, THESAURUS_BATCH, GO_BATCH = 32, 24, 12
+FED_BATCH, THESAURUS_BATCH, GO_BATCH = 40, 12, 12
 CHUNK = 24
 """Texts that go through the encoder at once."""
 HAND_SHARE = 0.6
@@ -75,16 +76,16 @@ class Run:
         # Words that no training text has must keep their place among those that have been trained.
         encoder.embeddings.requires_grad_(False)
         encoder.encoder.layer[:FROZEN_LAYERS].requires_grad_(False)
-        self.block = EmotionIntensityBlock(
-            encoder.to(self.device), self.tokenizer, IntensityHeads(encoder.config.hidden_size).to(self.device)
-        )
         self.hand = hand_written("train", options.fed_share)
         self.generated = generated(round(options.generated * options.fed_share), options.seed)
         self.comments = load_goemotions(options.texts, "train")
-        self.thesaurus = None
+        self.thesaurus, hints = None, Hints((), torch.zeros(0, WIDTH))
         if options.thesaurus:
             hidden = [item.text for split in ("dev", "test") for item in load_fed(split)] if options.unseen_only else []
             self.thesaurus = Thesaurus(options.thesaurus, tuple(hidden))
+            hints = self.thesaurus.table()
+        heads = IntensityHeads(encoder.config.hidden_size).to(self.device)
+        self.block = EmotionIntensityBlock(encoder.to(self.device), self.tokenizer, heads, hints)
         if options.hard_label:
             self.hand, self.generated = [_hard(i) for i in self.hand], [_hard(i) for i in self.generated]
         self.optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
@@ -145,7 +146,7 @@ class Run:
         """The heads' outputs, texts of like length together: padding costs as much as words do."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         parts = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
-        raws = [self.block.forward(*self.block.batch([texts[i] for i in part])[:2]) for part in parts]
+        raws = [self.block.forward(self.block.batch([texts[i] for i in part], self.random)) for part in parts]
         back = torch.tensor(order, device=self.device).argsort()
         return Raw(**{field.name: torch.cat([getattr(raw, field.name) for raw in raws])[back] for field in fields(Raw)})
 
@@ -200,7 +201,9 @@ class Run:
 
     def averaged(self) -> EmotionIntensityBlock:
         """The block with its averaged weights."""
-        block = EmotionIntensityBlock(deepcopy(self.block.encoder).eval(), self.tokenizer, deepcopy(self.block.heads).eval())
+        block = EmotionIntensityBlock(
+            deepcopy(self.block.encoder).eval(), self.tokenizer, deepcopy(self.block.heads).eval(), self.block.hints
+        )
         for part, module in (("encoder", block.encoder), ("heads", block.heads)):
             module.load_state_dict(
                 {n.removeprefix(f"{part}."): v for n, v in self.average.items() if n.startswith(f"{part}.")}, strict=False
@@ -255,7 +258,9 @@ class Run:
                 "max_position_embeddings", "type_vocab_size", "hidden_act", "layer_norm_eps", "pad_token_id",
             )
         }  # fmt: skip
-        save_file(pack(tensors), folder / "eib.safetensors", {"config": json.dumps(config)})
+        tensors["hints"] = block.hints.values
+        told = {"config": json.dumps(config), "hinted": json.dumps(block.hints.terms)}
+        save_file(pack(tensors), folder / "eib.safetensors", told)
         self.tokenizer.backend_tokenizer.save(str(folder / "eib_tokenizer.json"), pretty=False)
         card = {
             "name": "eib",

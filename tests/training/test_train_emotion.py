@@ -9,6 +9,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from emotalker.emotion.eib import EmotionIntensityBlock
 from emotalker.emotion.fed import load_fed
+from emotalker.emotion.fed.lexicon import words
 from emotalker.emotion.taxonomy import EMOTIONS
 from emotalker.errors import UserError
 from emotalker.training.emotion_data import load_goemotions
@@ -60,6 +61,13 @@ def texts(tmp_path_factory):
 
 
 def arguments(base, texts, tmp_path, *more):
+    happy, angry = (
+        [word.text for word in words("adjective") if word.main == main and word.strengths[main] >= 0.5][:5]
+        for main in ("happy", "angry")
+    )
+    lines = [*(["zinty", *happy], ["grumfed", *angry]), *([word, *group] for group in (happy, angry) for word in group)]
+    (tmp_path / "words.txt").write_text("\n".join(",".join(line) for line in lines))
+    more = ("--thesaurus", str(tmp_path / "words.txt"), *more)
     return ["--base", str(base), "--texts", str(texts), "--data", str(tmp_path), "--generated", "60", "--device", "cpu", *more]
 
 
@@ -70,6 +78,7 @@ def test_the_command_trains_goes_on_where_it_stopped_and_writes_what_the_block_l
     assert len(list(longer.train())) == 2
     card = json.loads((tmp_path / "eib.json").read_text())
     assert card["steps"] == 3 and {"dev_main_emotion", "dev_goemotions_macro_f1"} <= set(card["metrics"])
+    assert "zinty" in EmotionIntensityBlock.from_folder(tmp_path).hints.rows
     loaded, trained = (
         EmotionIntensityBlock.from_folder(tmp_path),
         Run(parse([*arguments(base, texts, tmp_path), "--steps", "3"])),
