@@ -254,6 +254,8 @@ def _begins(draft: Draft, clause: _Clause, head: list[Cue]) -> bool:
     """Whether a clause begins a feeling of its own after this draft."""
     if any(cue.kind != "mode" for cue in head) or draft.closed or (draft.swap and clause.separator == ","):
         return True
+    if clause.separator in (",", ";", ".") and any(cue.ramp for cue in head):
+        return True
     placed = [c for c in clause.tail if c.kind in ("clause", "middle", "until", "how") and not (c.slow or c.length)]
     if not placed:
         return any(c.length for c in clause.tail) and clause.separator != "and"

@@ -67,8 +67,12 @@ def plot_track(
     if speech is not None:
         canvas.loudness(speech)
     shown = [i for i in range(len(EMOTIONS)) if strengths[:, i].max() > 0.005]
+    drawn: list[np.ndarray] = []
     for index in sorted(shown, key=lambda i: -strengths[:, i].mean()):
-        canvas.curve(strengths[:, index], COLOURS[EMOTIONS[index]])
+        here = strengths[:, index] > 0.005
+        alike = sum(float((np.abs(strengths[:, index] - other) < 0.01)[here].mean()) > 0.3 for other in drawn)
+        canvas.curve(strengths[:, index], COLOURS[EMOTIONS[index]], alike)
+        drawn.append(strengths[:, index])
     for row, (name, curve) in enumerate(lanes):
         canvas.lane(row, name, curve)
     canvas.words(passages)
@@ -160,18 +164,20 @@ class _Canvas:
         ImageDraw.Draw(layer).polygon(points + base, fill=46)
         self.image.paste(Image.new("RGB", self.image.size, INK), mask=layer)
 
-    def curve(self, values: np.ndarray, colour: tuple[int, int, int]) -> None:
-        """A filled curve."""
+    def curve(self, values: np.ndarray, colour: tuple[int, int, int], alike: int) -> None:
+        """A filled curve; lifted a little over as many `alike` ones as would be hidden under it."""
+        thick = round(1.25 * FINE * self.text / 26 + FINE)
         xs = np.linspace(self.left, self.right, len(values))
-        points = [(float(x), self.y(float(v))) for x, v in zip(xs, values, strict=True)]
+        edge = [(float(x), self.y(float(v))) for x, v in zip(xs, values, strict=True)]
+        points = [(x, y - 1.3 * alike * thick) for x, y in edge]
         layer = Image.new("L", self.image.size, 0)
-        ImageDraw.Draw(layer).polygon([(self.left, self.bottom), *points, (self.right, self.bottom)], fill=52)
+        ImageDraw.Draw(layer).polygon([(self.left, self.bottom), *edge, (self.right, self.bottom)], fill=52)
         self.image.paste(Image.new("RGB", self.image.size, colour), mask=layer)
         draw = ImageDraw.Draw(self.image)
         for first, last in _runs(values > 0.004):
             stretch = points[max(0, first - 1) : last + 1]
             if len(stretch) > 1:
-                draw.line(stretch, fill=colour, width=round(1.25 * FINE * self.text / 26 + FINE), joint="curve")
+                draw.line(stretch, fill=colour, width=thick, joint="curve")
 
     def lane(self, row: int, name: str, values: np.ndarray) -> None:
         """A face unit's weight as the brightness of a bar, with its name."""
@@ -208,12 +214,22 @@ class _Canvas:
         """Names of the emotions with their colours and greatest strengths."""
         draw = ImageDraw.Draw(self.image)
         x, y = float(self.left), 1.45 * self.text
-        for name, value in shown:
-            label = f"{name} {value:.2f}"
+        full, short = [f"{name} {value:.2f}" for name, value in shown], [name for name, _ in shown]
+        tries = [(labels, font, gap) for labels in (full, short) for font, gap in ((self.font, 1.2), (self.small, 0.8))]
+        # Values go before letters get too small to read.
+        labels, font, gap = next(
+            (
+                t
+                for t in tries
+                if sum(draw.textlength(label, t[1]) + (0.95 + t[2]) * self.text for label in t[0]) < self.width - x
+            ),
+            tries[-1],
+        )
+        for (name, _), label in zip(shown, labels, strict=True):
             radius = 0.33 * self.text
             draw.ellipse((x, y - radius, x + 2 * radius, y + radius), fill=COLOURS[name])
-            draw.text((x + 0.95 * self.text, y), label, INK, self.font, anchor="lm")
-            x += 0.95 * self.text + draw.textlength(label, self.font) + 1.2 * self.text
+            draw.text((x + 0.95 * self.text, y), label, INK, font, anchor="lm")
+            x += 0.95 * self.text + draw.textlength(label, font) + gap * self.text
 
     def note(self, text: str) -> None:
         """A word in the middle of an empty plot."""

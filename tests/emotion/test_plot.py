@@ -29,6 +29,11 @@ def test_every_emotion_has_its_own_colour():
         assert all(share(picture, other) == 0 for other in others)
 
 
+def test_equal_emotions_do_not_hide_each_other():
+    picture = plot_track(EmotionTrack.constant(happy=0.6, sad=0.6, fear=0.6), 4.0)[60:]
+    assert min(share(picture, emotion) for emotion in ("happy", "sad", "fear")) > 0.002
+
+
 def test_emotions_stand_at_their_time():
     track = EmotionTrack((Segment(0, 3, {"sad": 0.8}), Segment(3, 6, {"angry": 0.8})))
     picture = plot_track(track, 6.0)[60:]  # below the legend

@@ -83,6 +83,7 @@ def test_without_order_words_a_prompt_is_one_passage(prompt):
         ("calm at first, in the end furious, in between nervous", ["calm", "nervous", "furious"]),
         ("tense - relieved - overjoyed", ["tense", "relieved", "overjoyed"]),
         ("calm, except for a moment of anger", ["calm", "anger", "calm"]),
+        ("calm, more and more angry, then sad", ["calm", "angry", "sad"]),
         ("bored. After a while, intrigued. At the end, thrilled.", ["bored", "intrigued", "thrilled"]),
     ],
 )
