@@ -67,12 +67,13 @@ def plot_track(
     if speech is not None:
         canvas.loudness(speech)
     shown = [i for i in range(len(EMOTIONS)) if strengths[:, i].max() > 0.005]
-    drawn: list[np.ndarray] = []
-    for index in sorted(shown, key=lambda i: -strengths[:, i].mean()):
+    order = sorted(shown, key=lambda i: -strengths[:, i].mean())
+    for index in order:
+        canvas.area(strengths[:, index], COLOURS[EMOTIONS[index]])
+    for number, index in enumerate(order):
         here = strengths[:, index] > 0.005
-        alike = sum(float((np.abs(strengths[:, index] - other) < 0.01)[here].mean()) > 0.3 for other in drawn)
-        canvas.curve(strengths[:, index], COLOURS[EMOTIONS[index]], alike)
-        drawn.append(strengths[:, index])
+        under = (np.abs(strengths[:, other] - strengths[:, index])[here] < 0.01 for other in order[:number])
+        canvas.line(strengths[:, index], COLOURS[EMOTIONS[index]], sum(float(same.mean()) > 0.3 for same in under))
     for row, (name, curve) in enumerate(lanes):
         canvas.lane(row, name, curve)
     canvas.words(passages)
@@ -164,15 +165,21 @@ class _Canvas:
         ImageDraw.Draw(layer).polygon(points + base, fill=46)
         self.image.paste(Image.new("RGB", self.image.size, INK), mask=layer)
 
-    def curve(self, values: np.ndarray, colour: tuple[int, int, int], alike: int) -> None:
-        """A filled curve; lifted a little over as many `alike` ones as would be hidden under it."""
-        thick = round(1.25 * FINE * self.text / 26 + FINE)
+    def points(self, values: np.ndarray) -> list[tuple[float, float]]:
         xs = np.linspace(self.left, self.right, len(values))
-        edge = [(float(x), self.y(float(v))) for x, v in zip(xs, values, strict=True)]
-        points = [(x, y - 1.3 * alike * thick) for x, y in edge]
+        return [(float(x), self.y(float(v))) for x, v in zip(xs, values, strict=True)]
+
+    def area(self, values: np.ndarray, colour: tuple[int, int, int]) -> None:
+        """A tint below a curve."""
         layer = Image.new("L", self.image.size, 0)
-        ImageDraw.Draw(layer).polygon([(self.left, self.bottom), *edge, (self.right, self.bottom)], fill=52)
+        edge = [(self.left, self.bottom), *self.points(values), (self.right, self.bottom)]
+        ImageDraw.Draw(layer).polygon(edge, fill=52)
         self.image.paste(Image.new("RGB", self.image.size, colour), mask=layer)
+
+    def line(self, values: np.ndarray, colour: tuple[int, int, int], alike: int) -> None:
+        """A curve where it is above 0; lifted a little over as many `alike` ones as it would hide."""
+        thick = round(1.25 * FINE * self.text / 26 + FINE)
+        points = [(x, y - 1.3 * alike * thick) for x, y in self.points(values)]
         draw = ImageDraw.Draw(self.image)
         for first, last in _runs(values > 0.004):
             stretch = points[max(0, first - 1) : last + 1]
