@@ -179,7 +179,7 @@ class _Canvas:
     def line(self, values: np.ndarray, colour: tuple[int, int, int], alike: int) -> None:
         """A curve where it is above 0; lifted a little over as many `alike` ones as it would hide."""
         thick = round(1.25 * FINE * self.text / 26 + FINE)
-        points = [(x, y - 1.3 * alike * thick) for x, y in self.points(values)]
+        points = [(x, y - 2 * alike * thick) for x, y in self.points(values)]
         draw = ImageDraw.Draw(self.image)
         for first, last in _runs(values > 0.004):
             stretch = points[max(0, first - 1) : last + 1]
