@@ -13,7 +13,7 @@ RATE = 16000
 STEP = 320
 FRAME_RATE = RATE / STEP
 """Output frames per second (50); frame i stands for the sound at i / 50 seconds."""
-HEARD = (4, 5)
+HEARD = (2, 4, 5)
 """Layers of Moonshine that the head reads."""
 LEVEL = 0.1
 """Root mean square of the loudest second that Moonshine is to hear: a usual level of recordings."""

@@ -33,7 +33,7 @@ EMA = 0.998
 MEASURED_BATCHES = 8
 """Batches from which the mean and the spread of Moonshine's hidden states are taken."""
 VALIDATED_BATCHES = 12
-STEPS, EXPORT_STEPS = 1300, 200
+STEPS, EXPORT_STEPS = 1200, 200
 WIDTH = 192
 SPEED = (0.8, 1.25)
 QUIET_CROPS = 0.07
@@ -42,7 +42,7 @@ CLOSURE_WEIGHT = 1.5
 """Loss weight of PP and FF, whose absence is seen most."""
 RUSH = 0.2
 """Part by which the speed of a crop swings around its mean: synthesisers speak too evenly."""
-ALIGNED_SHARE = 3.0
+ALIGNED_SHARE = 1.5
 """How much more often an utterance is drawn that has labels of both opinions."""
 ALIGNED_TRUST = 0.5
 """Weight of the forced alignment's labels there; the rest is the synthesiser's own."""

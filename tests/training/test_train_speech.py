@@ -31,6 +31,7 @@ def corpus() -> Corpus:
 def small_runs(monkeypatch):
     monkeypatch.setattr(augment_audio, "BACKGROUND_SECONDS", 6)
     monkeypatch.setattr(train_speech, "CROP_SECONDS", 2.0)
+    monkeypatch.setattr(train_speech, "WARM_STEPS", 1)
     monkeypatch.setattr(train_speech, "MEASURED_BATCHES", 1)
     monkeypatch.setattr(train_speech, "VALIDATED_BATCHES", 1)
 
