@@ -59,8 +59,9 @@ def key_poses(track: EmotionTrack, seconds: float) -> Poses:
     moments = torch.tensor(kept, dtype=torch.float64)
     strengths, units = track.at(moments), track.units_at(moments)
     rows = zip(kept, strengths.tolist(), units.tolist(), strict=True)
-    captions = tuple((f"{time:.1f} s", ", ".join(_words(EMOTIONS, one) + _words(FACE_UNITS, other))) for time, one, other in rows)
-    captions = tuple((title, text or "no emotion") for title, text in captions)
+    captions = tuple(
+        (f"{time:.1f} s", ", ".join(_words(EMOTIONS, one) + _words(FACE_UNITS, other)) or "no emotion") for time, one, other in rows
+    )
     left_out = len(track.segments) - len(middles) + len(times) - len(kept)
     return Poses(tuple(kept), captions, still(strengths, units), left_out)
 
