@@ -60,7 +60,8 @@ def key_poses(track: EmotionTrack, seconds: float) -> Poses:
     strengths, units = track.at(moments), track.units_at(moments)
     rows = zip(kept, strengths.tolist(), units.tolist(), strict=True)
     captions = tuple(
-        (f"{time:.1f} s", ", ".join(_words(EMOTIONS, one) + _words(FACE_UNITS, other)) or "no emotion") for time, one, other in rows
+        (f"{time:.1f} s", ", ".join(_words(EMOTIONS, felt) + _words(FACE_UNITS, said)) or "no emotion")
+        for time, felt, said in rows
     )
     left_out = len(track.segments) - len(middles) + len(times) - len(kept)
     return Poses(tuple(kept), captions, still(strengths, units), left_out)
