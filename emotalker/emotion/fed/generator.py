@@ -34,6 +34,18 @@ COMMON = (
 )  # fmt: skip
 OFTEN = 0.12  # share of the COMMON words within their emotion: people type them far more often than the rest
 KEPT = ("idiom", "situation", "slang", "direction")  # hand-written training items that templates take up as a whole
+DENIALS = (*("not {}",) * 6, "never {}", "no longer {}", "not {} any more", "not feeling {}", "not really {}", "not that {}")
+FIRM_DENIALS = (
+    "not {} at all",
+    "anything but {}",
+    "far from {}",
+    "by no means {}",
+    "not the least bit {}",
+    "not even slightly {}",
+)
+LACKS = (", no {}", ", without {}", ", without a trace of {}", " with no {}", ", not a hint of {}")
+RECORDS = ("couldn't be more {}", "has never been more {}", "has never been so {}", "can't be more {}")
+NOT_ONLY = ("not only {} but {}", "not just {}, also {}", "not just {} but also {}")
 PEOPLE = (
     "she", "he", "the woman", "the man", "the girl", "the boy", "my sister", "my brother", "the teacher", "the nurse",
     "the old man", "the queen", "the singer", "the actor", "the soldier", "your friend", "the child", "the doctor",
@@ -198,11 +210,10 @@ def _deniable(random: Random) -> Word:
 def _negation(random: Random) -> tuple[str, Strengths]:
     word = _deniable(random)
     who = random.choice(("", "", *(f"{p} is " for p in PEOPLE)))
-    shape = random.randrange(7)
-    if shape == 0:
-        return f"{who}not {word.text}", denied(word, False)
-    if shape == 1:
-        return f"{who}not {word.text} at all", denied(word, True)
+    shape = random.randrange(11)
+    if shape in (0, 1):
+        firmly = shape == 1
+        return f"{who}{random.choice(FIRM_DENIALS if firmly else DENIALS).format(word.text)}", denied(word, firmly)
     if shape in (2, 3):
         start, target, key = (("hardly", HARDLY, "hardly"), ("not very", NOT_VERY, "not very"))[shape - 2]
         rest = SHARES[key] if word.main != "neutral" else DENIED["neutral"]
@@ -210,10 +221,21 @@ def _negation(random: Random) -> tuple[str, Strengths]:
     if shape == 4:
         text, strengths, _ = _phrase(random, unlike=word.main)
         return f"{who}not {word.text} {random.choice(('but', 'just', 'only'))} {text}", strengths
-    if shape == 5:
+    if shape in (5, 6):
         noun = _word(random, "noun")
         text, strengths, _ = _phrase(random, unlike=noun.main)
-        return f"{who}{text}, no {noun.text}", strengths
+        return f"{who}{text}{random.choice(LACKS).format(noun.text)}", strengths
+    if shape == 7:  # what is denied is that it could be more
+        word = _word(random)
+        return f"{random.choice(PEOPLE)} {random.choice(RECORDS).format(word.text)}", apply_degree(word.strengths, RECORD)
+    if shape == 8:
+        one, (text, strengths, _) = _word(random), _phrase(random)
+        while one.main == "neutral":
+            one = _word(random)
+        return f"{who}{random.choice(NOT_ONLY).format(one.text, text)}", merged(dict(one.strengths), strengths)
+    if shape == 9:
+        text, strengths, _ = _phrase(random, unlike=word.main)
+        return f"{who}{text}, {random.choice(DENIALS + FIRM_DENIALS).format(word.text)}", strengths
     other = _word(random, unlike=word.main)
     # both may be mild or strong: only "neutral" denied leaves something else to show
     left = DENIED["neutral"] if "neutral" in (word.main, other.main) else DENIED["plain firmly"]
