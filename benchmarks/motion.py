@@ -76,17 +76,18 @@ def lips(draw: Draw, clips: list[tuple[Clip, SpeechFeatures]], track: EmotionTra
     }
 
 
-def shown(draw: Draw, features: list[SpeechFeatures], emotion: str, strength: float, seeds: range) -> float:
-    """Strength at which an emotion shows, see `strength` above."""
+def calm_units(draw: Draw, features: list[SpeechFeatures], seeds: range) -> Tensor:
+    """[clips, seeds, 52] mean units without emotion."""
+    return torch.stack([torch.stack([draw(heard, EmotionTrack(), seed).units.mean(0) for seed in seeds]) for heard in features])
+
+
+def shown(draw: Draw, features: list[SpeechFeatures], calm: Tensor, emotion: str, strength: float, seeds: range) -> float:
+    """Strength at which an emotion shows, see `strength` above; calm is calm_units of the same."""
     row = UNIT_TABLE[EMOTION_INDEX[emotion]]
     own = row >= OWN_UNIT
-    values = []
-    for heard in features:
-        for seed in seeds:
-            felt = draw(heard, EmotionTrack.constant({emotion: strength}), seed).units.mean(0)
-            calm = draw(heard, EmotionTrack(), seed).units.mean(0)
-            values.append(float((felt - calm)[own].sum() / row[own].sum()))
-    return float(np.mean(values))
+    track = EmotionTrack.constant({emotion: strength})
+    felt = torch.stack([torch.stack([draw(heard, track, seed).units.mean(0) for seed in seeds]) for heard in features])
+    return float((felt - calm)[..., own].sum(2).mean() / row[own].sum())
 
 
 def variety(draw: Draw, features: SpeechFeatures, seeds: int = 10) -> Tensor:
@@ -149,7 +150,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared", help="the data kit")
     parser.add_argument("--weights", default="motion", help="name of the weights")
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--solver", default="ddim", choices=["ddim", "dpm"])
+    parser.add_argument("--solver", default="dpm", choices=["ddim", "dpm"])
     parser.add_argument("--speech-guidance", type=float, default=1.0)
     parser.add_argument("--emotion-guidance", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=5)
@@ -183,10 +184,12 @@ def main() -> None:
 
     spread = {name: variety(draw, features[0]) for name, draw in both.items()}
     rows = {
-        name: (float(a), float(b), float(a / b)) for name, a, b in zip(("head", "brows", "lips"), *spread.values(), strict=True)
+        name: (float(a), float(b), float(a / b) if b > 1e-6 else float("nan"))
+        for name, a, b in zip(("head", "brows", "lips"), *spread.values(), strict=True)
     }
     show("variance across 10 seeds", rows, (*both, "ratio"))
-    figures |= {f"variety_{name}": row[2] for name, row in rows.items()}
+    figures |= {f"variety_{name}": row[2] for name, row in rows.items() if row[2] == row[2]}
+    figures["lips_sd_across_seeds"] = rows["lips"][0] ** 0.5
 
     if not options.quick:
         figures |= emotions(drawn, both, clips, features, seeds, settings)
@@ -198,9 +201,9 @@ def emotions(drawn, both: dict[str, Draw], clips, features, seeds: range, settin
     """Tables of emotion strength and of guidance."""
     figures, grows = {}, 0
     for name, draw in both.items():
-        rows = {}
+        rows, calm = {}, calm_units(draw, features[:2], seeds)
         for emotion in EMOTIONS[1:]:
-            values = tuple(shown(draw, features[:2], emotion, strength, seeds) for strength in STRENGTHS)
+            values = tuple(shown(draw, features[:2], calm, emotion, strength, seeds) for strength in STRENGTHS)
             closed = lips(draw, clips[:2], EmotionTrack.constant({emotion: 1.0}), seeds[:2])
             rows[emotion] = (*values, closed["closure_recall"], closed["shut"])
             if name == "diffusion":
@@ -218,7 +221,8 @@ def emotions(drawn, both: dict[str, Draw], clips, features, seeds: range, settin
         def draw(heard, track, seed, guided=guided):
             return drawn(heard, track, seed, guided)
 
-        felt = float(np.mean([shown(draw, features[:1], emotion, 0.5, seeds[:2]) for emotion in EMOTIONS[1:]]))
+        calm = calm_units(draw, features[:1], seeds[:2])
+        felt = float(np.mean([shown(draw, features[:1], calm, emotion, 0.5, seeds[:2]) for emotion in EMOTIONS[1:]]))
         closed = [
             lips(draw, clips[:2], EmotionTrack.constant({emotion: 0.5}), seeds[:1]) for emotion in ("happy", "angry", "fear")
         ]

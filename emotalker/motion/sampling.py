@@ -41,7 +41,7 @@ class Settings:
     steps: int = 10
     speech_guidance: float = 1.0
     emotion_guidance: float = 1.0
-    solver: str = "ddim"
+    solver: str = "dpm"
 
     def __post_init__(self):
         if not 1 <= self.steps <= 100:
