@@ -239,8 +239,9 @@ class EmotionIntensityBlock:
         raw = self.forward(batch)
         pieces, mask, cut = batch.pieces, batch.mask, batch.cut
         vectors = self.heads.embed(raw.tokens)
-        unknown = ((pieces == self.tokenizer.unk_token_id).sum(1) * 2 > mask.sum(1) - 2) | (mask.sum(1) <= 2)
-        understood = ((raw.said > 0) & ~unknown).tolist()
+        unknown = (pieces == self.tokenizer.unk_token_id).sum(1) * 2 > mask.sum(1) - 2
+        worded = torch.tensor([any(map(str.isalpha, plain_words(text))) for text in texts], device=self.device)
+        understood = ((raw.said > 0) & ~unknown & worded).tolist()
         readings = []
         for i, text in enumerate(texts):
             values = raw.strengths[i]

@@ -268,9 +268,10 @@ class Run:
             "parameters": sum(value.numel() for value in tensors.values()),
             "data": f"FED ({len(self.hand)} hand-written training items, {len(self.generated)} generated; CC0) and GoEmotions "
             f"({len(self.comments)} training comments; Demszky et al. 2020, CC BY 4.0), on the encoder all-MiniLM-L6-v2 "
-            "(Apache-2.0) with its vocabulary pruned.",
+            "(Apache-2.0) with its vocabulary pruned"
+            + ("; synonyms from Moby Thesaurus II (public domain)." if self.thesaurus else "."),
             "command": "python -m emotalker train emotion --base MODEL --texts GOEMOTIONS --data FOLDER "
-            f"--steps {self.options.steps} --generated {self.options.generated} --seed {self.options.seed}",
+            f"{'--thesaurus words.txt ' if self.thesaurus else ''}--steps {self.options.steps} --generated {self.options.generated} --seed {self.options.seed}",
             "seed": self.options.seed,
             "commit": commit_name(),
             "steps": self.step,
