@@ -96,9 +96,10 @@ def still_face(fitted: FittedRig, landmarks: Tensor, head: Tensor) -> Tensor:
     return back / size[:, None, None] + fitted.pivot
 
 
-def motion_of(fitted: FittedRig, landmarks: Tensor, fps: float) -> Motion:
-    """Motion of tracked landmarks [T, 478, 3] at a frame rate, relative to the pose of the first frame's fit."""
-    head = head_pose(fitted, landmarks)
+def motion_of(fitted: FittedRig, landmarks: Tensor, fps: float, first: Tensor) -> Motion:
+    """Motion of tracked landmarks [T, 478, 3] at a frame rate, relative to those [478, 3] that the rig was fitted to."""
+    # The finder's depth is not the rig's, which shows as a turn that is always there.
+    head = head_pose(fitted, landmarks) - head_pose(fitted, first[None])
     units = fit_units(fitted, still_face(fitted, landmarks.float(), head)).clamp(0, 1)
     return Motion(units, head, fps)
 
@@ -128,7 +129,7 @@ def prepare_video(path: Path, finder: FaceFinder, rig: Rig) -> tuple[Tensor, Ten
     seconds = len(points) / fps
     if seconds < SHORTEST or float((score < LEAST_SCORE).float().mean()) > MOST_LOST:
         return None
-    motion = motion_of(fit_rig(rig, face.landmarks), points, fps).resample(RATE)
+    motion = motion_of(fit_rig(rig, face.landmarks), points, fps, face.landmarks).resample(RATE)
     heard = analyse_speech(waveform[..., : round(seconds * rate)], rate, RATE)
     count = min(len(motion), heard.frames, frame_count(seconds, RATE))
     emotion = torch.zeros(1, count, len(EMOTIONS))

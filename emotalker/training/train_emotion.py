@@ -262,16 +262,17 @@ class Run:
         told = {"config": json.dumps(config), "hinted": json.dumps(block.hints.terms)}
         save_file(pack(tensors), folder / "eib.safetensors", told)
         self.tokenizer.backend_tokenizer.save(str(folder / "eib_tokenizer.json"), pretty=False)
+        known = "; synonyms from Moby Thesaurus II (public domain)." if self.thesaurus else "."
+        words = "--thesaurus words.txt " if self.thesaurus else ""
         card = {
             "name": "eib",
             "purpose": "Emotion Intensity Block: English text to eight emotion strengths, emotion tokens and an embedding.",
             "parameters": sum(value.numel() for value in tensors.values()),
             "data": f"FED ({len(self.hand)} hand-written training items, {len(self.generated)} generated; CC0) and GoEmotions "
             f"({len(self.comments)} training comments; Demszky et al. 2020, CC BY 4.0), on the encoder all-MiniLM-L6-v2 "
-            "(Apache-2.0) with its vocabulary pruned"
-            + ("; synonyms from Moby Thesaurus II (public domain)." if self.thesaurus else "."),
-            "command": "python -m emotalker train emotion --base MODEL --texts GOEMOTIONS --data FOLDER "
-            f"{'--thesaurus words.txt ' if self.thesaurus else ''}--steps {self.options.steps} --generated {self.options.generated} --seed {self.options.seed}",
+            f"(Apache-2.0) with its vocabulary pruned{known}",
+            "command": f"python -m emotalker train emotion --base MODEL --texts GOEMOTIONS --data FOLDER {words}"
+            f"--steps {self.options.steps} --generated {self.options.generated} --seed {self.options.seed}",
             "seed": self.options.seed,
             "commit": commit_name(),
             "steps": self.step,
