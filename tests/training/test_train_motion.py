@@ -55,7 +55,7 @@ def options(folder, *more: str):
 def test_a_run_learns_stops_and_goes_on(corpus, tmp_path):
     run = Run(options(tmp_path), corpus)
     before = run.validate(4)["held_out_noise"]
-    for _ in zip(run.train(), range(100), strict=False):
+    for _ in zip(run.train(), range(160), strict=False):
         pass
     after = run.validate(4)["held_out_noise"]
     assert after < 0.95 * before
