@@ -6,7 +6,8 @@ import unicodedata
 EMOJI_WORDS = {
     "😡": "furious face", "😤": "fuming face", "🤬": "swearing furious face", "🙂": "slightly smiling face",
     "🙃": "sarcastic smile", "😅": "nervous smile", "😬": "nervous grimace", "🤮": "vomiting in disgust",
-    "🤢": "disgusted face", "🥺": "sad pleading face", "😏": "smug smirking face", "🙄": "contemptuous eye roll", "😒": "annoyed unamused face",
+    "🤢": "disgusted face", "🥺": "sad pleading face", "😏": "smug smirking face", "🙄": "contemptuous eye roll",
+    "😒": "annoyed unamused face",
     "😳": "embarrassed shocked face", "💀": "laughing to death", "🔥": "", "✨": "",
 }  # fmt: skip
 """Emoji whose Unicode name misses what people mean by them; every other emoji is read by its name."""
