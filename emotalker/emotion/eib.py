@@ -20,11 +20,10 @@ from torch import Tensor, nn
 from ..weights import weights_path
 from ..weights.packing import unpack
 from .hints import WIDTH, Hints, lay
+from .strength_tokens import TOKEN, StrengthTokens
 from .taxonomy import EMOTIONS
 from .wording import plain_words
 
-TOKEN = 64
-"""Width of an emotion token and of the embedding."""
 LONGEST = 192
 """Word pieces of a text that are read; what comes after is left out."""
 LONGEST_TEXT = 2000
@@ -113,7 +112,7 @@ class IntensityHeads(nn.Module):
         self.fine = nn.Linear(width, GO_EMOTIONS)
         self.vector = nn.Linear(count * TOKEN, TOKEN)
         # Tokens of bare strengths, for emotions that come from sliders instead of text.
-        self.level = nn.Sequential(nn.Linear(2 + count, 2 * TOKEN), nn.GELU(), nn.Linear(2 * TOKEN, TOKEN))
+        self.level = StrengthTokens()
         self.register_buffer("ekman_rows", torch.tensor([EMOTIONS.index(name) for name in EKMAN]), persistent=False)
 
     def forward(self, states: Tensor, mask: Tensor) -> Raw:
@@ -129,13 +128,6 @@ class IntensityHeads(nn.Module):
         strengths = strengths * torch.cat((torch.ones_like(felt[:, :1]), felt), 1)
         ekman = (tokens[:, self.ekman_rows] * self.ekman).sum(2) + self.ekman_bias
         return Raw(strengths, gate, self.said(mean).squeeze(1), tokens, ekman, self.fine(mean))
-
-    def tokens_for(self, strengths: Tensor) -> Tensor:
-        """[..., 8] strengths 0..1.5 to tokens [..., 8, TOKEN]."""
-        names = torch.eye(len(EMOTIONS), device=strengths.device, dtype=strengths.dtype)
-        names = names.expand(*strengths.shape[:-1], *names.shape)
-        level = strengths.unsqueeze(-1)
-        return self.level(torch.cat((level, level.clamp(min=0).sqrt(), names), -1))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Tokens [..., 8, TOKEN] to the embedding [..., TOKEN]."""
@@ -266,12 +258,12 @@ class EmotionIntensityBlock:
     @torch.inference_mode()
     def tokens_for(self, strengths: Tensor) -> Tensor:
         """Tokens [..., 8, TOKEN] of bare strengths [..., 8], as the sliders of a mixer or a track's frames give them."""
-        return self.heads.tokens_for(strengths)
+        return self.heads.level(strengths)
 
     @torch.inference_mode()
     def embed(self, strengths: Tensor) -> Tensor:
         """Embedding [..., TOKEN] of bare strengths [..., 8]."""
-        return self.heads.embed(self.heads.tokens_for(strengths))
+        return self.heads.embed(self.heads.level(strengths))
 
 
 def _filled(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> nn.Module:

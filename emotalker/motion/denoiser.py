@@ -1,15 +1,19 @@
 """The motion denoiser: a small transformer that sees noisy facial motion, the speech and the emotion, and takes noise away.
 
 Two frames are one token. The step's noise level scales and shifts every layer (after PixArt-alpha's single adaptive norm);
-positions are rotary; speech and emotion are added frame by frame, and every other layer also looks at emotion tokens.
+positions are rotary; speech and emotion are added frame by frame, and every other layer also looks at tokens of both: of the
+speech around, and of the emotions by the Emotion Intensity Block, eight a second.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..emotion.strength_tokens import TOKEN, StrengthTokens
 from ..emotion.taxonomy import EMOTIONS
 from ..face.arkit import FACE_UNITS
 from ..speech.features import VISEMES
@@ -30,6 +34,10 @@ and brows have no faster movement, so that what an estimate has of it is noise. 
 are."""
 START_SECONDS = 2.0
 """How long a clip counts as just begun."""
+TOKEN_FRAMES = 25
+"""The emotions of so many frames, their mean, are one set of tokens."""
+CONDITIONS = ("speech", "speech_tokens", "emotion", "emotion_tokens", "start")
+"""What steers: speech and emotion frame by frame, the tokens that layers look at, and how long ago the clip began."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Shape:
         heads: attention heads; width / heads must be even.
         spread: width of the feed-forward layers over `width`.
         speech_width: channels of the speech convolutions.
-        token_width: channels of an emotion token as it is given (8 strengths, or what another text reader gives).
+        without: names of CONDITIONS that the model does not know (for ablation).
     """
 
     width: int = 224
@@ -50,9 +58,9 @@ class Shape:
     heads: int = 4
     spread: int = 3
     speech_width: int = 96
-    token_width: int = len(EMOTIONS)
+    without: Sequence[str] = ()
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> dict:
         """For a model card."""
         return asdict(self)
 
@@ -64,7 +72,6 @@ class Conditions:
     Attributes:
         speech: [B, T, HEARD], T even.
         emotion: [B, T, 8] strengths 0..1.5.
-        tokens: [B, K, token_width] emotion tokens.
         start: [B, T] seconds since the clip began.
         known: [B, T, CHANNELS] normalised motion of the frames that are given, 0 elsewhere.
         given: [B, T] 1 where a frame is given, else 0.
@@ -74,7 +81,6 @@ class Conditions:
 
     speech: Tensor
     emotion: Tensor
-    tokens: Tensor
     start: Tensor
     known: Tensor
     given: Tensor
@@ -88,6 +94,18 @@ class Conditions:
         values["hear"] = self.hear.new_tensor(hear).repeat_interleave(count)
         values["feel"] = self.feel.new_tensor(feel).repeat_interleave(count)
         return Conditions(**values)
+
+
+class Steering(NamedTuple):
+    """Conditions as the layers take them; the same at every denoising step, so a sampler makes it once.
+
+    Attributes:
+        added: [B, S, width] what is added to the tokens of the motion.
+        seen: keys and values, [B, heads, K, width / heads] each, of every layer that looks.
+    """
+
+    added: Tensor
+    seen: list[tuple[Tensor, Tensor]]
 
 
 class MotionDenoiser(nn.Module):
@@ -116,9 +134,12 @@ class MotionDenoiser(nn.Module):
         self.speech = nn.Linear(PATCH * shape.speech_width, width)
         self.emotion = nn.Linear(PATCH * len(EMOTIONS), width)
         self.start = nn.Linear(PATCH, width)
-        self.tokens = nn.Sequential(nn.Linear(shape.token_width, width), nn.GELU(), nn.Linear(width, width))
+        self.strength_tokens = StrengthTokens().requires_grad_(False)
+        self.tokens = nn.Sequential(nn.Linear(TOKEN, width), nn.GELU(), nn.Linear(width, width))
+        self.speech_tokens = nn.Linear(PATCH * shape.speech_width, width)
         self.deaf, self.unfelt = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
         self.no_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.no_speech = nn.Parameter(torch.zeros(1, 1, width))
         self.level = nn.Sequential(
             nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 6 * width)
         )
@@ -131,31 +152,54 @@ class MotionDenoiser(nn.Module):
         nn.init.zeros_(self.level[-1].weight)
         nn.init.zeros_(self.level[-1].bias)
 
-    def forward(self, noisy: Tensor, steps: Tensor, conditions: Conditions) -> Tensor:
+    def forward(self, noisy: Tensor, steps: Tensor, conditions: Conditions, steering: Steering | None = None) -> Tensor:
         """Predict the velocity.
 
         Args:
             noisy: [B, T, CHANNELS] normalised motion with noise; T even.
             steps: [B] or [] scheduler time steps, 0..999.
             conditions: of the same batch and T.
+            steering: of `steer(conditions)`, if it is made already.
 
         Returns:
             [B, T, CHANNELS].
         """
-        c = conditions
-        x = self.motion(_patch(torch.cat([noisy, c.known, c.given[..., None]], 2)))
-        hear, feel = c.hear[:, None, None], c.feel[:, None, None]
-        x = x + hear * self.speech(_patch(self.ear(c.speech.transpose(1, 2)).transpose(1, 2))) + (1 - hear) * self.deaf
-        x = x + feel * self.emotion(_patch(c.emotion)) + (1 - feel) * self.unfelt
-        x = x + self.start(_patch((1 - c.start / START_SECONDS).clamp(min=0)[..., None]))
-        tokens = feel * self.tokens(c.tokens) + (1 - feel) * self.no_token
-        tokens = torch.cat([self.no_token.expand(len(x), -1, -1), tokens], 1)
+        added, seen = steering or self.steer(conditions)
+        x = added + self.motion(_patch(torch.cat([noisy, conditions.known, conditions.given[..., None]], 2)))
         level = self.level(_waves(steps.expand(len(x)), 64)).view(len(x), 1, 6, -1)
-        turn = _rotation(x.shape[1], self.shape.width // self.shape.heads, x)
+        turn = self._turn(torch.arange(x.shape[1], device=x.device))
+        seen = iter(seen)
         for layer in self.layers:
-            x = layer(x, level, turn, tokens)
+            x = layer(x, level, turn, next(seen) if layer.looks else None)
         x = self.norm(x) * (1 + self.last[0]) + self.last[1]
         return self.out(x).view(len(noisy), -1, CHANNELS)
+
+    def steer(self, conditions: Conditions) -> Steering:
+        """What the conditions are to the layers."""
+        c, without = conditions, self.shape.without
+        hear, feel = c.hear[:, None, None], c.feel[:, None, None]
+        added, tokens, places = hear.new_zeros(1), [self.no_token.expand(len(hear), -1, -1)], [hear.new_zeros(1)]
+        heard = _patch(self.ear(c.speech.transpose(1, 2)).transpose(1, 2))
+        if "speech" not in without:
+            added = added + hear * self.speech(heard) + (1 - hear) * self.deaf
+        if "speech_tokens" not in without:
+            tokens.append(hear * self.speech_tokens(heard) + (1 - hear) * self.no_speech)
+            places.append(torch.arange(heard.shape[1], device=hear.device))
+        if "emotion" not in without:
+            added = added + feel * self.emotion(_patch(c.emotion)) + (1 - feel) * self.unfelt
+        if "emotion_tokens" not in without:
+            means = nn.functional.avg_pool1d(c.emotion.transpose(1, 2), TOKEN_FRAMES, ceil_mode=True).transpose(1, 2)
+            felt = self.tokens(self.strength_tokens(means).flatten(1, 2))
+            tokens.append(feel * felt + (1 - feel) * self.no_token)
+            middles = (torch.arange(means.shape[1], device=hear.device) + 0.5) * TOKEN_FRAMES / PATCH - 0.5
+            places.append(middles.repeat_interleave(len(EMOTIONS)))
+        if "start" not in without:
+            added = added + self.start(_patch((1 - c.start / START_SECONDS).clamp(min=0)[..., None]))
+        tokens, turn = torch.cat(tokens, 1), self._turn(torch.cat(places))
+        return Steering(added, [layer.see(tokens, turn) for layer in self.layers if layer.looks])
+
+    def _turn(self, places: Tensor) -> Tensor:
+        return _rotation(places.to(self.mean), self.shape.width // self.shape.heads)
 
     def normalise(self, motion: Tensor) -> Tensor:
         """Motion [..., CHANNELS] in units and degrees to mean 0 and spread 1."""
@@ -178,7 +222,7 @@ class MotionDenoiser(nn.Module):
 
 
 class Layer(nn.Module):
-    """Self-attention, in every other layer a look at the emotion tokens, and a feed-forward network.
+    """Self-attention, in every other layer a look at the tokens of speech and emotion, and a feed-forward network.
 
     Args:
         shape: size of the model.
@@ -209,16 +253,20 @@ class Layer(nn.Module):
             nn.init.normal_(last.weight, std=0.02 / math.sqrt(2 * shape.layers))
             nn.init.zeros_(last.bias)
 
-    def forward(self, x: Tensor, level: Tensor, turn: Tensor, tokens: Tensor) -> Tensor:
-        """[B, S, width] to the same; level [B, 1, 6, width], turn [2, S, width / heads], tokens [B, K, width]."""
+    def see(self, tokens: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of tokens [B, K, width] at the places of turn [2, K, width / heads]."""
+        k, v = self._split(self.answer(tokens), 2)
+        return _rotate(k, turn), v
+
+    def forward(self, x: Tensor, level: Tensor, turn: Tensor, seen: tuple[Tensor, Tensor] | None) -> Tensor:
+        """[B, S, width] to the same; level [B, 1, 6, width], turn [2, S, width / heads], seen: of `see`, if it looks."""
         shift, grow, gate, shift_feed, grow_feed, gate_feed = (level + self.level).unbind(2)
         y = self.norms[0](x) * (1 + grow) + shift
         q, k, v = self._split(self.qkv(y), 3)
         x = x + gate * self.mix(_join(nn.functional.scaled_dot_product_attention(_rotate(q, turn), _rotate(k, turn), v)))
         if self.looks:
             (q,) = self._split(self.ask(self.look_norm(x)), 1)
-            k, v = self._split(self.answer(tokens), 2)
-            x = x + self.take(_join(nn.functional.scaled_dot_product_attention(q, k, v)))
+            x = x + self.take(_join(nn.functional.scaled_dot_product_attention(_rotate(q, turn), *seen)))
         return x + gate_feed * self.feed(self.norms[1](x) * (1 + grow_feed) + shift_feed)
 
     def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
@@ -255,10 +303,10 @@ def _waves(steps: Tensor, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
-def _rotation(count: int, width: int, like: Tensor) -> Tensor:
-    """[2, count, width] cosines and sines of rotary positions (Su et al. 2021)."""
-    rates = 100.0 ** (-torch.arange(0, width, 2, device=like.device, dtype=like.dtype) / width)
-    angles = torch.arange(count, device=like.device, dtype=like.dtype)[:, None] * rates
+def _rotation(places: Tensor, width: int) -> Tensor:
+    """[2, K, width] cosines and sines of rotary positions (Su et al. 2021) at places [K], in tokens of the motion."""
+    rates = 100.0 ** (-torch.arange(0, width, 2, device=places.device, dtype=places.dtype) / width)
+    angles = places[:, None] * rates
     angles = torch.cat([angles, angles], 1)
     return torch.stack([angles.cos(), angles.sin()])
 

@@ -17,14 +17,12 @@ from .diffusion import denoised, make_scheduler
 from .motion import Motion, sample
 
 WINDOW = 100
-"""Frames that are drawn at once, 4 s."""
+"""Frames that are drawn at once at most, 4 s: what the model was trained on."""
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
 FADE, STEADY_FADE = 3.0, 8.0
 """Frames in which an estimate comes back from the given frames to its own view (sigma of a Gaussian): of what jumps, and of
 what is steady (STEADY of the denoiser), which also goes on at its speed."""
-TOKEN_FRAMES = 25
-"""One emotion token stands for so many frames."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,14 @@ class Settings:
         steps: denoising steps, 1..100.
         speech_guidance: 0..5, γₐ: 1 is the model's own view of what was said, more exaggerates, 0 does not listen.
         emotion_guidance: 0..5, γₑ: 1 is the model's own view of the emotion asked for, more exaggerates, 0 ignores it.
+        window: 2..4, seconds that are drawn at once; each window begins with the last second of the one before.
         solver: "ddim" or "dpm", see make_scheduler.
     """
 
     steps: int = 10
     speech_guidance: float = 1.0
     emotion_guidance: float = 1.0
+    window: float = WINDOW / RATE
     solver: str = "dpm"
 
     def __post_init__(self):
@@ -49,6 +49,8 @@ class Settings:
         for name, value in (("speech", self.speech_guidance), ("emotion", self.emotion_guidance)):
             if not 0 <= value <= 5:
                 raise UserError(f"the {name} guidance is {value:g}: use a number from 0 to 5.")
+        if not 2 * OVERLAP <= self.window * RATE <= WINDOW:
+            raise UserError(f"the window is {self.window:g} s: use {2 * OVERLAP / RATE:g} to {WINDOW / RATE:g} seconds.")
 
 
 @cache
@@ -83,7 +85,8 @@ def draw_motion(
         settings: steps and guidance.
         keep: a take of the same speech at RATE, of which only the range `redo` is drawn anew.
         redo: start and end in seconds, with `keep`.
-        on_progress: called with (frames done, frames in all) after each window; what it raises ends the drawing.
+        on_progress: called with (frames done, frames in all) after each step of each window, which counts as its share of the
+            window's frames; what it raises ends the drawing.
 
     Returns:
         Motion at RATE on the CPU, frame_count(features.duration, RATE) frames.
@@ -102,14 +105,14 @@ def draw_motion(
     if keep is not None:
         _keep(keep, redo, count, motion, given)
         motion = model.normalise(motion.to(device)).cpu() * given[:, None]
-    for first, last in windows(padded):
+    done = 0
+    for first, last in windows(padded, round(settings.window * RATE / PATCH) * PATCH):
         span = slice(first, last)
         if bool(given[span].all()):
             continue
         conditions = Conditions(
             speech[None, span],
             strengths[None, span],
-            emotion_tokens(strengths[None, span]),
             (torch.arange(first, last) / RATE)[None],
             (motion[span] * given[span, None])[None],
             given[None, span],
@@ -117,10 +120,13 @@ def draw_motion(
             torch.ones(1),
         )
         conditions = Conditions(**{name: value.to(device) for name, value in vars(conditions).items()})
-        motion[span] = draw_window(model, conditions, noise[None, span].to(device), settings)[0].cpu()
-        given[span] = 1
-        if on_progress is not None:
-            on_progress(min(last, count), count)
+
+        def step_done(part: float, begun: int = done, end: int = min(last, count)) -> None:
+            if on_progress is not None:
+                on_progress(begun + int(part * (end - begun)), count)
+
+        motion[span] = draw_window(model, conditions, noise[None, span].to(device), settings, step_done)[0].cpu()
+        given[span], done = 1, last
     motion = model.restore(motion.to(device)).cpu()[:count]
     if keep is not None:  # frames that stay are the same to the last bit
         first, last = _range(redo, count)
@@ -133,7 +139,13 @@ def draw_motion(
 
 
 @torch.inference_mode()
-def draw_window(model: MotionDenoiser, conditions: Conditions, noise: Tensor, settings: Settings) -> Tensor:
+def draw_window(
+    model: MotionDenoiser,
+    conditions: Conditions,
+    noise: Tensor,
+    settings: Settings,
+    on_step: Callable[[float], None] = lambda part: None,
+) -> Tensor:
     """Denoise windows; given frames are noised anew, with their own noise, before every step.
 
     Args:
@@ -141,6 +153,7 @@ def draw_window(model: MotionDenoiser, conditions: Conditions, noise: Tensor, se
         conditions: of B windows.
         noise: [B, T, CHANNELS] Gaussian.
         settings: steps and guidance.
+        on_step: called after each step with the part of the steps that is done, up to 1.
 
     Returns:
         [B, T, CHANNELS] normalised motion; given frames are as they were given.
@@ -151,15 +164,17 @@ def draw_window(model: MotionDenoiser, conditions: Conditions, noise: Tensor, se
     given = conditions.given[..., None]
     branches, shares = guidance(settings)
     asked = conditions.repeat(*zip(*branches, strict=True))
+    steering = model.steer(asked)
     x = noise
-    for step in scheduler.timesteps:
+    for number, step in enumerate(scheduler.timesteps, 1):
         times = step.expand(len(noise))
         x = torch.lerp(x, process.add_noise(conditions.known, noise, times), given)
-        velocities = model(x.repeat(len(branches), 1, 1), step, asked).chunk(len(branches))
+        velocities = model(x.repeat(len(branches), 1, 1), step, asked, steering).chunk(len(branches))
         velocity = sum(share * part for share, part in zip(shares, velocities, strict=True))
         clean = model.steady(denoised(process, x, velocity, times))
         clean = join_given(clean, conditions.known, conditions.given, model.is_steady)
         x = scheduler.step(clean, step, x).prev_sample
+        on_step(number / len(scheduler.timesteps))
     return torch.lerp(x, conditions.known, given)
 
 
@@ -207,15 +222,10 @@ def guidance(settings: Settings) -> tuple[list[tuple[float, float]], list[float]
     return [branch for branch, _ in used], [share for _, share in used]
 
 
-def windows(count: int) -> list[tuple[int, int]]:
-    """(first, last) frame of each window: each begins OVERLAP frames or more before the end of the one before."""
-    starts = list(range(0, max(count - OVERLAP, 1), WINDOW - OVERLAP))
-    return [(min(start, max(count - WINDOW, 0)), min(start + WINDOW, count)) for start in starts]
-
-
-def emotion_tokens(strengths: Tensor) -> Tensor:
-    """[B, T, 8] strengths to tokens [B, K, 8]: the mean of each TOKEN_FRAMES frames."""
-    return torch.nn.functional.avg_pool1d(strengths.transpose(1, 2), TOKEN_FRAMES, ceil_mode=True).transpose(1, 2)
+def windows(count: int, size: int = WINDOW) -> list[tuple[int, int]]:
+    """(first, last) frame of each window of `size` frames: each begins OVERLAP or more before the end of the one before."""
+    starts = list(range(0, max(count - OVERLAP, 1), size - OVERLAP))
+    return [(min(start, max(count - size, 0)), min(start + size, count)) for start in starts]
 
 
 def _heard(features: SpeechFeatures, count: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..emotion.taxonomy import EMOTION_INDEX, EMOTIONS
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..motion.denoiser import CHANNELS, HEARD, RATE, Conditions
-from ..motion.sampling import OVERLAP, WINDOW, emotion_tokens
+from ..motion.sampling import OVERLAP, WINDOW
 from ..speech.features import VISEMES
 from .motion_corpus import MotionCorpus
 
@@ -52,10 +52,7 @@ class Batch:
 
     def conditions(self, clean: Tensor, hear: Tensor, feel: Tensor) -> Conditions:
         """What the denoiser is told, with `clean` the normalised motion and flags [B] whether it hears and feels."""
-        return Conditions(
-            self.speech, self.emotion, emotion_tokens(self.emotion), self.start, clean * self.given[..., None],
-            self.given, hear, feel,
-        )  # fmt: skip
+        return Conditions(self.speech, self.emotion, self.start, clean * self.given[..., None], self.given, hear, feel)
 
 
 class Windows:

@@ -168,7 +168,7 @@ class Run:
         found = raw.strengths.clamp(1e-4, 1 - 1e-4)
         known = (said >= 0).float()
         tokens = raw.tokens
-        level = self.block.heads.tokens_for(target)
+        level = self.block.heads.level(target)
         return {
             "strength": functional.binary_cross_entropy(found, target),
             "smooth": SMOOTH_LOSS * functional.smooth_l1_loss(raw.strengths, target, beta=0.1),

@@ -12,10 +12,10 @@ on where it stopped:
 import argparse
 import json
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..motion.denoiser import CHANNELS, MotionDenoiser, Shape
+from ..emotion.eib import EmotionIntensityBlock
+from ..motion.denoiser import CHANNELS, CONDITIONS, MotionDenoiser, Shape
 from ..motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ..weights import FOLDER
+from .commit import commit_name
 from .motion_corpus import MotionCorpus, load_motion_corpus
 from .motion_losses import EmotionReader, MotionLosses, perception_loss, soft_label
 from .motion_windows import Windows
@@ -63,7 +65,8 @@ class Run:
         self.device = torch.device(options.device)
         torch.manual_seed(options.seed)
         self.state_path = options.data / f"{options.name}.train.safetensors"
-        self.shape, batch = SIZES[options.size]
+        shape, batch = SIZES[options.size]
+        self.shape = replace(shape, without=tuple(name for name in options.without if name in CONDITIONS))
         self.batch = options.batch or batch
         every = [i % HELD_OUT == 0 for i in range(len(corpus.features))]
         self.windows = Windows(corpus.part([i for i, held in enumerate(every) if not held]), options.seed, self.device)
@@ -72,7 +75,7 @@ class Run:
         self.reader = EmotionReader().to(self.device)
         self.scheduler = make_scheduler()
         self.weights = {name: value for name, value in WEIGHTS.items() if name not in options.without}
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
+        self.optimiser = torch.optim.AdamW(self._learned(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
         self.step, self.minutes = 0, 0.0
         self.parts: dict[str, float] = {}
         if self.state_path.is_file():
@@ -81,6 +84,7 @@ class Run:
             mean, scale = spreads(corpus)
             self.model.mean.copy_(mean)
             self.model.scale.copy_(scale)
+            self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
             if options.start_from is not None:
                 self._start_from(options.start_from)
             self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
@@ -88,6 +92,9 @@ class Run:
         self.reader.requires_grad_(False).eval()
         self.losses = MotionLosses(self.model).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(options.seed + self.step)
+
+    def _learned(self) -> list[torch.nn.Parameter]:
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def _train_reader(self) -> None:
         """Learn to read emotions from clean motion; what it reads then judges the denoised."""
@@ -116,7 +123,7 @@ class Run:
             loss = self.loss(self.windows, self.batch, self.generator)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(self._learned(), 1.0)
             self.optimiser.step()
             self.step += 1
             keep = min(EMA, (1 + self.step) / (10 + self.step))
@@ -230,7 +237,7 @@ class Run:
             "command": f"python -m emotalker train motion --data FOLDER --size {self.options.size} "
             f"--minutes {self.options.minutes:g} --seed {self.options.seed}{without}",
             "seed": self.options.seed,
-            "commit": _commit(),
+            "commit": commit_name(),
             "steps": self.step,
             "minutes": round(self.minutes, 1),
             "metrics": metrics,
@@ -251,11 +258,6 @@ def spreads(corpus: MotionCorpus) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mean).float(), torch.from_numpy(spread).float()
 
 
-def _commit() -> str:
-    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=FOLDER)
-    return result.stdout.strip() or "unknown"
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Options of the command."""
     parser = argparse.ArgumentParser(
@@ -268,7 +270,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=0, help="windows in a step; 0 for the size's own")
     parser.add_argument("--minutes", type=float, default=60.0, help="minutes of processor time in all, earlier runs included")
     parser.add_argument("--export-every", type=float, default=10.0, help="minutes between exports")
-    parser.add_argument("--without", action="append", default=[], choices=list(WEIGHTS), help="leave out a loss (ablation)")
+    parser.add_argument("--without", action="append", default=[], choices=[*WEIGHTS, *CONDITIONS], help="leave out (ablation)")
     parser.add_argument("--reader-steps", type=int, default=READER_STEPS, help="training of the emotion reader")
     parser.add_argument("--start-from", type=Path, help="exported weights to fine-tune")
     parser.add_argument("--seed", type=int, default=0)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from emotalker.emotion.eib import FAINTEST, LONGEST, TOKEN, UNSAID, EmotionIntensityBlock
+from emotalker.emotion.eib import FAINTEST, LONGEST, UNSAID, EmotionIntensityBlock
 from emotalker.emotion.fed import load_fed
+from emotalker.emotion.strength_tokens import TOKEN
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
 from emotalker.training.emotion_measure import measure_described
 from emotalker.weights import weights_path

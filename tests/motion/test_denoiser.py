@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from emotalker.face.arkit import FACE_UNITS
-from emotalker.motion.denoiser import CHANNELS, HEARD, Conditions, MotionDenoiser, Shape
+from emotalker.motion.denoiser import CHANNELS, CONDITIONS, HEARD, Conditions, MotionDenoiser, Shape
 from emotalker.motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
 
 TINY = Shape(width=32, layers=2, heads=2, speech_width=8)
@@ -11,7 +11,7 @@ TINY = Shape(width=32, layers=2, heads=2, speech_width=8)
 def conditions(batch: int, frames: int, seed: int = 0) -> Conditions:
     torch.manual_seed(seed)
     return Conditions(
-        torch.rand(batch, frames, HEARD), torch.rand(batch, frames, 8), torch.rand(batch, 3, 8), torch.rand(batch, frames),
+        torch.rand(batch, frames, HEARD), torch.rand(batch, frames, 8), torch.rand(batch, frames),
         torch.randn(batch, frames, CHANNELS), torch.zeros(batch, frames), torch.ones(batch), torch.ones(batch),
     )  # fmt: skip
 
@@ -42,15 +42,47 @@ def test_every_condition_counts_and_what_is_left_out_does_not(model):
     def changed(**values) -> float:
         return float((model(noisy, step, Conditions(**{**vars(asked), **values})) - answer).abs().max())
 
-    for name in ("speech", "emotion", "tokens", "start", "known", "given"):
+    for name in ("speech", "emotion", "start", "known", "given"):
         assert changed(**{name: getattr(asked, name) + 0.5}) > 1e-3, name
     deaf = {**vars(asked), "hear": torch.zeros(1)}
     unfelt = {**vars(asked), "feel": torch.zeros(1)}
-    for base, names in ((deaf, ("speech",)), (unfelt, ("emotion", "tokens"))):
+    for base, name in ((deaf, "speech"), (unfelt, "emotion")):
         first = model(noisy, step, Conditions(**base))
-        for name in names:
-            other = model(noisy, step, Conditions(**{**base, name: base[name] + 0.5}))
-            assert torch.allclose(first, other, atol=1e-5), name
+        other = model(noisy, step, Conditions(**{**base, name: base[name] + 0.5}))
+        assert torch.allclose(first, other, atol=1e-5), name
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("path", CONDITIONS)
+def test_each_way_of_a_condition_counts_and_can_be_left_out(path):
+    """Speech and emotion reach the model frame by frame and as tokens: with one way left out, the other still tells them."""
+    torch.manual_seed(2)
+    without = [name for name in CONDITIONS if name != path]
+    model = MotionDenoiser(Shape(width=32, layers=2, heads=2, speech_width=8, without=without)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    noisy, step, asked = torch.randn(1, 60, CHANNELS), torch.tensor([500]), conditions(1, 60)
+    answer = model(noisy, step, asked)
+    for name in ("speech", "emotion", "start"):
+        other = model(noisy, step, Conditions(**{**vars(asked), name: getattr(asked, name) + 0.5}))
+        assert torch.allclose(answer, other, atol=1e-5) == (not path.startswith(name)), name
+
+
+@torch.inference_mode()
+def test_emotion_tokens_know_their_time(model):
+    """Anger first and joy later is not joy first and anger later."""
+    model.emotion.weight.zero_()  # leaves the tokens alone to tell
+    strengths = torch.zeros(1, 100, 8)
+    strengths[:, :50, 3] = strengths[:, 50:, 1] = 1
+    noisy, step, asked = torch.randn(1, 100, CHANNELS), torch.tensor([500]), conditions(1, 100)
+    one, other = (model(noisy, step, Conditions(**{**vars(asked), "emotion": part})) for part in (strengths, strengths.flip(1)))
+    assert float((one - other).abs().max()) > 1e-3
+
+
+@torch.inference_mode()
+def test_steering_made_once_is_the_same(model):
+    noisy, step, asked = torch.randn(2, 20, CHANNELS), torch.tensor([500]), conditions(2, 20)
+    assert torch.equal(model(noisy, step, asked), model(noisy, step, asked, model.steer(asked)))
 
 
 @torch.inference_mode()

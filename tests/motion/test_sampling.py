@@ -5,7 +5,6 @@ import torch
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
-from emotalker.motion import sampling
 from emotalker.motion.denoiser import CHANNELS, RATE, MotionDenoiser, Shape
 from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, guidance, join_given, windows
 from emotalker.speech.features import frame_count
@@ -20,7 +19,7 @@ class Follower(MotionDenoiser):
         self.blurs[:] = 0
         self.blurs[:, :, self.blurs.shape[2] // 2] = 1  # what it believes is clean already
 
-    def forward(self, noisy, steps, conditions):
+    def forward(self, noisy, steps, conditions, steering=None):
         self.asked.append(conditions)
         hear, feel = conditions.hear[:, None, None], conditions.feel[:, None, None]
         believed = torch.zeros_like(noisy)
@@ -146,13 +145,6 @@ def test_progress_comes_after_each_window_and_can_stop(model, talk):
 
     with pytest.raises(KeyboardInterrupt):
         draw_motion(model, talk(10.0), EmotionTrack(), 0, Settings(1), on_progress=stop)
-
-
-def test_tokens_are_the_emotions_of_each_second():
-    strengths = torch.zeros(1, 60, 8)
-    strengths[:, 25:50, 2] = 1
-    tokens = sampling.emotion_tokens(strengths)
-    assert tokens.shape == (1, 3, 8) and tokens[0, :, 2].tolist() == [0, 1, 0]
 
 
 def test_channels_are_those_of_a_motion():
