@@ -33,15 +33,15 @@ class Settings:
         steps: denoising steps, 1..100.
         speech_guidance: 0..5, γₐ: 1 is the model's own view of what was said, more exaggerates, 0 does not listen.
         emotion_guidance: 0..5, γₑ: 1 is the model's own view of the emotion asked for, more exaggerates, 0 ignores it.
-        window: 2..4, seconds that are drawn at once; each window begins with the last second of the one before.
         solver: "ddim" or "dpm", see make_scheduler.
+        window: 2..4, seconds that are drawn at once; each window begins with the last second of the one before.
     """
 
     steps: int = 10
     speech_guidance: float = 1.0
     emotion_guidance: float = 1.0
-    window: float = WINDOW / RATE
     solver: str = "dpm"
+    window: float = WINDOW / RATE
 
     def __post_init__(self):
         if not 1 <= self.steps <= 100:
