@@ -1,10 +1,10 @@
 """A description in plain words, cut into the feelings it tells one after the other."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
-from .marks import Mark
-from .order_words import TABLE, Cue
+from .cues import Cue, Said
+from .order_words import TABLE
 from .phrases import clean, substantive
 from .rewording import reword
 
@@ -48,40 +48,35 @@ RELATIVE = (
     (re.compile(r"^(?:(?:much|a lot|far|way|even|still) )?more" + _WHAT, re.IGNORECASE), 1.4),
 )
 """Words that change what was there before, and the factor on its strengths."""
+_TAKEN = [part.name for part in fields(Said) if part.name != "weight"]
 
 
 @dataclass
-class Draft:
-    """One feeling of the sequence: the words for it, and everything its order words say (see Cue)."""
+class Draft(Said):
+    """One feeling of the sequence: the words for it, and everything its order words say.
+
+    Attributes:
+        text: the description.
+        middle: it lies between what is told around it.
+        front: it is the beginning, wherever it is told.
+        hard: it surely follows what was told before.
+        cued: order words say more of it than how.
+        closed: what comes next is another feeling.
+        factor: on its strengths.
+    """
 
     text: str = ""
-    start: Mark | None = None
-    end: Mark | None = None
-    length: Mark | None = None
-    later: Mark | None = None
-    first: bool = False
-    final: bool = False
-    late: bool = False
     middle: bool = False
     front: bool = False
-    sudden: bool = False
-    slow: bool = False
-    brief: bool = False
-    swap: str = ""
-    trigger: bool = False
     hard: bool = False
     cued: bool = False
     closed: bool = False
-    ramp: tuple[float, float] | None = None
-    weight: float = 1.0
     factor: float = 1.0
 
     def take(self, cues: list[Cue]) -> None:
         """Add what these cues say."""
         for cue in cues:
-            for name in ("start", "end", "length", "later", "ramp"):
-                setattr(self, name, getattr(cue, name) or getattr(self, name))
-            for name in ("first", "final", "late", "sudden", "slow", "brief", "swap", "trigger"):
+            for name in _TAKEN:
                 setattr(self, name, getattr(cue, name) or getattr(self, name))
             self.middle |= cue.kind == "middle"
             self.hard |= cue.kind == "next"
