@@ -20,6 +20,7 @@ PLAIN_OVERLAP = 0.6  # how many of the continued windows have exactly the overla
 MIRROR = 0.5
 CERTAINTY = (0.6, 1.6)  # exponent of the visemes' probabilities: how sure the encoder is
 BLUR_CHANCE = 0.25  # three-frame blur of the visemes
+QUIET = 2.0  # how much more often than its length says a clip is drawn in which nobody speaks
 LOUDNESS, OFFSET = (0.85, 1.15), (-0.08, 0.08)  # loudness: factor, offset
 
 
@@ -69,7 +70,7 @@ class Windows:
         self.draw = np.random.default_rng(seed)
         weights = np.array(
             [max(len(part), 1) * len(motion) for part, motion in zip(corpus.features, corpus.motion, strict=True)]
-        )
+        ) * np.array([1.0 if part[:, len(VISEMES)].max(initial=0) > 0.5 else QUIET for part in corpus.features])
         self.weights = weights / weights.sum()
         self.swap, self.signs = _mirror()
 

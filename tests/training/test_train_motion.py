@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,10 +13,10 @@ from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.denoiser import CHANNELS, MotionDenoiser, Shape
 from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, load_denoiser
 from emotalker.training import train_motion
-from emotalker.training.motion_corpus import MotionCorpus
+from emotalker.training.motion_corpus import MotionCorpus, write_shard
 from emotalker.training.motion_losses import MotionLosses, perception_loss, soft_label
 from emotalker.training.motion_windows import Windows
-from emotalker.training.train_motion import LEAST_SPREAD, Run, parse, spreads
+from emotalker.training.train_motion import LEAST_SPREAD, Run, channel_weights, parse, spreads
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +164,39 @@ def test_losses_of_the_lips_see_only_the_lips():
     closed[..., FACE_UNITS.index("mouthClose")] = 0.5
     assert losses.open_closures(closed, wanted, shut).max() < 1e-6
     assert losses.open_closures(moved("jawOpen"), wanted, 0 * shut).max() == 0
+
+
+def test_processes_share_what_they_learn(corpus, tmp_path):
+    """Two processes with their own batches take the same steps: their weights stay one."""
+    path = tmp_path / "motion_0000.npz"
+    write_shard(path, [tuple(torch.from_numpy(part[i]) for part in vars(corpus).values()) for i in range(45)])
+    code = (
+        "import sys, torch\n"
+        "from emotalker.training import train_motion as t\n"
+        "t.SIZES['small'] = (t.Shape(width=32, layers=2, heads=2, speech_width=8), 4)\n"
+        "from emotalker.training.motion_corpus import load_motion_corpus\n"
+        "options = t.parse(sys.argv[1:])\n"
+        "run = t.Run(options, load_motion_corpus(options.data))\n"
+        "losses = [float(loss) for _, loss in zip(range(3), run.train())]\n"
+        "own = torch.cat([value.flatten() for value in run.model.state_dict().values()])\n"
+        "both, theirs = run.team.gather(own[None]), run.team.gather(torch.tensor([losses]))\n"
+        "assert len(both) == 2 and torch.equal(both[0], both[1]), (both[0] - both[1]).abs().max()\n"
+        "assert not torch.equal(theirs[0], theirs[1])\n"
+        "t.keep(run, 0.1)\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    command += ["--data", str(tmp_path), "--out", str(tmp_path), "--device", "cpu", "--reader-steps", "2"]
+    environment = os.environ | {"PYTHONPATH": str(train_motion.FOLDER.parents[1]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((tmp_path / "motion.json").read_text())["steps"] == 3
+
+
+def test_channel_weights_have_a_mean_of_one():
+    weights = CHANNELS * channel_weights({"eyeLook": 2.0, "head": 3.0})
+    assert float(weights.mean()) == pytest.approx(1)
+    plain = weights[UNIT_INDEX["jawOpen"]]
+    assert torch.allclose(weights[52:55] / plain, torch.tensor(3.0)) and weights[55] == plain
+    assert float(weights[UNIT_INDEX["eyeLookInLeft"]] / plain) == pytest.approx(2)

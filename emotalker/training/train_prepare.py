@@ -1,4 +1,4 @@
-"""Turn talking videos into a motion corpus: python -m emotalker train motion prepare --videos DIR --data CORPUS
+"""Turn talking videos into a motion corpus: python -m emotalker train prepare --videos DIR --data CORPUS
 
 Any folder of videos with one speaker each will do. In MEAD's layout (.../PERSON/video/VIEW/EMOTION/level_N/NNN.mp4, or with
 the words anywhere in the path) and CREMA-D's (1001_DFA_ANG_HI.mp4) the emotion and its intensity are read from the name;
@@ -198,7 +198,7 @@ def _steady(pose: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> None:
     """Prepare a folder of videos."""
-    parser = argparse.ArgumentParser(prog="train_motion prepare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="train_prepare", description=__doc__)
     parser.add_argument("--videos", type=Path, required=True, help="folder of talking videos")
     parser.add_argument("--data", type=Path, required=True, help="folder for the motion corpus")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")

@@ -12,14 +12,14 @@ from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.denoiser import Shape
 from emotalker.motion.motion import Motion
-from emotalker.motion.performance import perform
 from emotalker.motion.sampling import load_denoiser
 from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
 from emotalker.training import train_motion
 from emotalker.training.motion_corpus import load_motion_corpus
-from emotalker.training.prepare_videos import label_of, motion_of, prepare_videos
+from emotalker.training.performance import perform
 from emotalker.training.train_motion import Run, parse
+from emotalker.training.train_prepare import label_of, motion_of, prepare_videos
 from emotalker.video.audio import Sound, read_audio
 from emotalker.video.encode import write_video
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_used_is_told(tmp_path, capsys):
 
 
 def test_what_is_prepared_is_not_prepared_again(performed, prepared, monkeypatch):
-    from emotalker.training import prepare_videos as module
+    from emotalker.training import train_prepare as module
 
     monkeypatch.setattr(module, "prepare_video", lambda *_: pytest.fail("prepared again"))
     assert prepare_videos(performed[0], prepared, progress=lambda line: None) == 2
