@@ -40,10 +40,10 @@ from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.denoiser import RATE
 from emotalker.motion.motion import Motion
-from emotalker.motion.performance import perform
 from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, load_denoiser
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import SpeechFeatures
+from emotalker.training.performance import perform
 
 SHUT = 0.03
 OWN_UNIT = 0.2

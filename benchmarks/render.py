@@ -22,9 +22,9 @@ from reference import reference_seconds  # noqa: E402
 from emotalker.emotion.track import EmotionTrack  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
-from emotalker.motion.performance import perform  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
+from emotalker.training.performance import perform  # noqa: E402
 from emotalker.video.audio import read_audio  # noqa: E402
 
 

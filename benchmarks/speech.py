@@ -37,12 +37,12 @@ from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.mouth import TARGETS
-from emotalker.motion.performance import perform
 from emotalker.picture import load_image
 from emotalker.speech.align import align_transcript
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX, VISEMES
 from emotalker.speech.phones import Segment, sample_segments, viseme_segments
+from emotalker.training.performance import perform
 
 FPS = 50
 GRACE = 0.02

@@ -60,6 +60,24 @@ def _parser() -> argparse.ArgumentParser:
     for name, what in (("mouth", "the mouth moves"), ("expression", "emotions show"), ("head", "the head moves")):
         make.add_argument(f"--{name}", type=float, default=1.0, help=f"how far {what}, 0 to 2")
     make.add_argument("--blink", type=float, default=1.0, help="how often the eyes blink, 0 to 2")
+    make.add_argument("--steps", type=int, default=10, help="denoising steps that draw the motion, 1 to 100")
+    for name in ("speech", "emotion"):
+        make.add_argument(
+            f"--{name}-guidance", type=float, default=1.0, help=f"how far the {name} is followed, 0 to 5; 1 is as learned"
+        )
+    make.add_argument("--window", type=float, default=4.0, help="seconds of motion that are drawn at once, 2 to 4")
+    make.add_argument(
+        "--motion",
+        metavar="FILE",
+        help="a take to use again as it is: .safetensors, or .csv as Live Link Face writes it",
+    )
+    make.add_argument(
+        "--redo",
+        type=_range,
+        metavar="START-END",
+        help="seconds of --motion to draw again, such as 2-3.5 or 2- (to the end)",
+    )
+    make.add_argument("--save-motion", metavar="FILE", help="keep the take: .safetensors, or .csv for other software")
     make.add_argument("--transcript", help="the spoken English words, for exact lips (needs the package pocketsphinx)")
     make.add_argument("--quality", type=int, default=85, help="1 (small file) to 100 (best picture)")
     make.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")
@@ -94,6 +112,18 @@ def _number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def _range(text: str) -> tuple[float, float | None]:
+    """A type for argparse: START-END in seconds; without an END it goes on to the end."""
+    start, minus, end = text.partition("-")
+    try:
+        found = float(start), float(end) if end.strip() else None
+    except ValueError:
+        found = None
+    if not minus or found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of seconds such as 2-3.5 or 2-")
+    return found
 
 
 def _lines(path: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 from emotalker.pipeline import generate
 generate("portrait.png", "voice.wav", "out.mp4", emotion="happy=0.8,surprise=0.3", seed=1)
-generate("portrait.png", "voice.wav", "out.mp4", prompt="starts calm, then grows furious", seed=1)
+generate("portrait.png", "voice.wav", "out.mp4", prompt="starts calm, then grows furious", save_motion="take.safetensors")
+generate("portrait.png", "voice.wav", "again.mp4", seed=2, motion="take.safetensors", redo=(2.0, 3.5))
 """
 
 from collections.abc import Callable
@@ -17,8 +18,13 @@ from .emotion.track import EmotionTrack
 from .errors import UserError
 from .face.portrait import Portrait
 from .frames.guide import GuideRenderer
+from .motion.denoiser import RATE
+from .motion.files import load_motion, motion_path
+from .motion.files import save_motion as write_motion
 from .motion.motion import Motion
-from .motion.performance import perform
+from .motion.redo import fit_take, misfit
+from .motion.sampling import Settings, load_denoiser
+from .motion.take import make_take
 from .picture import load_image
 from .speech.analyse import analyse_speech
 from .video.audio import Sound, read_audio
@@ -35,7 +41,7 @@ class Generated:
         video: file, frames, size.
         motion: the performance, for use again with another portrait.
         speech_seconds: length of the voice.
-        warnings: what could not be read in the prompt, a sentence each.
+        warnings: what could not be read in the prompt, and whether a given motion had another length; a sentence each.
     """
 
     video: Written
@@ -81,6 +87,13 @@ def generate(
     device: str | torch.device | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     prompt: str | None = None,
+    steps: int = 10,
+    speech_guidance: float = 1.0,
+    emotion_guidance: float = 1.0,
+    window: float = 4.0,
+    motion: str | Path | Motion | None = None,
+    redo: tuple[float, float | None] | None = None,
+    save_motion: str | Path | None = None,
 ) -> Generated:
     """Makes a portrait speak.
 
@@ -99,11 +112,21 @@ def generate(
         device: where to compute; None for CUDA where there is one.
         on_progress: called with (frames done, frames in all) as they are written.
         prompt: what is felt and when, in plain English ("starts calm, then grows furious"), in place of `emotion`.
+        steps, speech_guidance, emotion_guidance, window: how motion is drawn, see motion.sampling.Settings.
+        motion: a take to use again as it is (.safetensors, or .csv as Live Link Face writes it): nothing is drawn, so that
+            emotion, seed and gains do nothing.
+        redo: start and end in seconds (None: of the speech) of a range of `motion` that is drawn again.
+        save_motion: file to keep the take in, .safetensors or .csv.
 
     Raises:
         UserError: an input cannot be used; the message says which and what to do.
     """
     kind = format_of(out)
+    if save_motion is not None:
+        motion_path(save_motion)
+    if redo is not None and motion is None:
+        raise UserError("There is a range to redo and no motion: name the take that it is a part of.")
+    settings = Settings(steps, speech_guidance, emotion_guidance, window=window)
     device = device or best_device()
     if not 24 <= fps <= 60:
         raise UserError(f"fps is {fps:g}: choose 24 to 60 frames per second.")
@@ -111,14 +134,26 @@ def generate(
     if prompt is not None and emotion != "":
         raise UserError("There is an emotion and a prompt: give one of the two.")
     track = EmotionTrack.from_text(emotion) if isinstance(emotion, str) else emotion
+    kept = load_motion(motion) if isinstance(motion, str | Path) else motion
     if not isinstance(portrait, Portrait):
         portrait = Portrait.from_image(load_image(portrait), face_index, neutralise, device=device)
-    features = analyse_speech(sound.waveform, sound.sample_rate, fps, transcript, device)
-    reading = None
+    features = analyse_speech(sound.waveform, sound.sample_rate, RATE, transcript, device)
+    warnings = []
     if prompt is not None:
         reading = read_prompt(prompt, EmotionIntensityBlock.load(device), features=features, transcript=transcript or "")
-    motion = perform(features, reading.track if reading else track, seed, mouth, expression, head, blink, fps)
-    frames = GuideRenderer(portrait, device).stream(motion, dtype=torch.uint8)
-    report = None if on_progress is None else lambda count, _: on_progress(count, len(motion))
-    video = write_video(frames, out, fps, sound, kind, quality, motion.metadata, report)
-    return Generated(video, motion, sound.seconds, reading.warnings if reading else ())
+        track = reading.track
+        warnings += reading.warnings
+    if kept is not None and (said := misfit(kept, features)):
+        warnings.append(said)
+    if kept is not None and redo is None:
+        take = fit_take(kept, features, fps)
+    else:
+        gains = (mouth, expression, head, blink)
+        model = load_denoiser(device=str(device))
+        take = make_take(model, features, track, seed, settings, *gains, fps, keep=kept, redo=redo or (0.0, None))
+    if save_motion is not None:
+        write_motion(take, save_motion)
+    frames = GuideRenderer(portrait, device).stream(take, dtype=torch.uint8)
+    report = None if on_progress is None else lambda count, _: on_progress(count, len(take))
+    video = write_video(frames, out, fps, sound, kind, quality, take.metadata, report)
+    return Generated(video, take, sound.seconds, tuple(warnings))

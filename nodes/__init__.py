@@ -9,6 +9,7 @@ from .emotion_json import EmotionFromJSON, EmotionToJSON
 from .emotion_preview import EmotionPreview
 from .emotion_prompt import EmotionPromptEIB
 from .emotion_segment import EmotionSegment
+from .motion import LoadMotion, MotionToJSON, SaveMotion
 from .portrait import LoadPortrait, PortraitFromImage
 from .render import RenderFrames
 from .sampler import EmoTalkerSampler
@@ -31,6 +32,9 @@ class EmoTalkerExtension(ComfyExtension):
             EmotionToJSON,
             EmotionPreview,
             EmoTalkerSampler,
+            SaveMotion,
+            LoadMotion,
+            MotionToJSON,
             RenderFrames,
             VideoCombine,
         ]

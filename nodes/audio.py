@@ -3,12 +3,12 @@
 from comfy_api.latest import io
 
 from ..emotalker.errors import UserError
+from ..emotalker.motion.denoiser import RATE
 from ..emotalker.speech.analyse import analyse_speech
 from .progress import report
 from .support import blame, device, make_room
 from .types import FEATURES, Speech, schema
 
-FPS = 25.0  # the sampler's default; another rate there has the speech analysed again
 ROOM = 256 << 20  # bytes; a minute of speech took less
 
 
@@ -48,5 +48,5 @@ class AudioFeatures(io.ComfyNode):
             voice = {"waveform": audio["waveform"][:1].float().cpu(), "sample_rate": int(audio["sample_rate"])}
             words = transcript.strip() or None
             make_room(ROOM)
-            features = analyse_speech(voice["waveform"][0], voice["sample_rate"], FPS, words, device(), report())
+            features = analyse_speech(voice["waveform"][0], voice["sample_rate"], RATE, words, device(), report())
         return io.NodeOutput(Speech(voice, words, features), audio)

@@ -1,16 +1,41 @@
 """EmoTalker Sampler."""
 
+import functools
+import logging
+
+import comfy.model_management as memory
 from comfy_api.latest import io
 
 from ..emotalker.emotion.track import EmotionTrack
-from ..emotalker.motion.performance import perform
-from .support import blame, device, make_room
+from ..emotalker.errors import UserError
+from ..emotalker.motion.redo import fit_take, misfit, range_of
+from ..emotalker.motion.sampling import Settings, load_denoiser
+from ..emotalker.motion.take import make_take
+from .progress import report, say
+from .support import blame, patcher_of
 from .types import EMOTION, FEATURES, MOTION, PORTRAIT, schema
 from .video import TalkingVideo
+
+ROOM = 64 << 20  # bytes; a window of four seconds with all guidance took less
+
+
+@functools.cache
+def drawer():
+    """The motion denoiser and ComfyUI's hold on it; loaded once, for the first take that is drawn."""
+    model = load_denoiser(device="cpu")
+    return model, patcher_of([model])
 
 
 def _gain(name: str, tooltip: str) -> io.Float.Input:
     return io.Float.Input(name, default=1.0, min=0.0, max=2.0, step=0.05, display_mode=io.NumberDisplay.slider, tooltip=tooltip)
+
+
+def _guidance(name: str, tooltip: str) -> io.Float.Input:
+    return io.Float.Input(name, default=1.0, min=0.0, max=5.0, step=0.1, optional=True, tooltip=tooltip)
+
+
+def _seconds(name: str, tooltip: str) -> io.Float.Input:
+    return io.Float.Input(name, default=0.0, min=0.0, max=36000.0, step=0.05, optional=True, tooltip=tooltip)
 
 
 class EmoTalkerSampler(io.ComfyNode):
@@ -21,8 +46,9 @@ class EmoTalkerSampler(io.ComfyNode):
         return schema(
             node_id="EmoTalkerSampler",
             display_name="EmoTalker Sampler",
-            description="Draws a performance: what is heard and what is felt become mouth, expression, blinks, gaze and head "
-            "movement. The video is rendered while it is saved, so a long speech needs no more memory than a short one.",
+            description="Draws a performance by diffusion: what is heard and what is felt become mouth, expression, blinks, "
+            "gaze and head movement. The video is rendered while it is saved, so a long speech needs no more memory than a "
+            "short one.",
             search_aliases=["emotalker", "talking head", "talking face", "lip sync", "audio driven", "animate portrait"],
             inputs=[
                 PORTRAIT.Input("portrait", tooltip="Who speaks."),
@@ -42,7 +68,38 @@ class EmoTalkerSampler(io.ComfyNode):
                 _gain("mouth", "How far the mouth moves with the words. 1 is natural."),
                 _gain("expression", "How far emotions and the brows show. 1 is natural, 0 leaves only the words."),
                 _gain("head", "How far the head moves. 0 holds it still."),
-                _gain("blink", "How often the eyes blink. 0 keeps them open."),
+                _gain("blink", "How often the eyes blink. 0 keeps them open and the gaze straight."),
+                # Optional, so that prompts saved for the API before these inputs were there still run.
+                io.Int.Input(
+                    "steps",
+                    default=10,
+                    min=1,
+                    max=100,
+                    optional=True,
+                    tooltip="Denoising steps. 8 to 20 are usual; more take longer and change little.",
+                ),
+                _guidance("speech_guidance", "How far the motion follows the voice. 1 is as learned, more is more pronounced."),
+                _guidance("emotion_guidance", "How far the motion follows the emotion. 1 is as learned, more is stronger."),
+                io.Float.Input(
+                    "window",
+                    default=4.0,
+                    min=2.0,
+                    max=4.0,
+                    step=0.5,
+                    optional=True,
+                    tooltip="Seconds of motion that are drawn at once; each window goes on from the last second before it.",
+                ),
+                MOTION.Input(
+                    "motion",
+                    optional=True,
+                    tooltip="A take to use again: of another sampler, or from Load Motion. It is rendered as it is, and only "
+                    "the range to redo is drawn. Its length is fitted to the speech.",
+                ),
+                _seconds("redo_start", "With a motion: where the range begins that is drawn again, in seconds."),
+                _seconds(
+                    "redo_end",
+                    "With a motion: where that range ends. 0 and 0 redo nothing; with a start, 0 is the end of the speech.",
+                ),
             ],
             outputs=[
                 io.Video.Output(
@@ -61,11 +118,45 @@ class EmoTalkerSampler(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, portrait, features, seed, fps, mouth, expression, head, blink, emotion=None) -> io.NodeOutput:
-        node = cls.SCHEMA.display_name
-        with blame(node, "features"):
-            make_room(256 << 20)
-            heard = features.at(fps, device())
-        with blame(node, "emotion"):
-            motion = perform(heard, emotion or EmotionTrack(), seed, mouth, expression, head, blink, fps)
-        return io.NodeOutput(TalkingVideo(portrait, motion, features.audio), features.audio, float(fps), motion)
+    def execute(
+        cls,
+        portrait,
+        features,
+        seed,
+        fps,
+        mouth,
+        expression,
+        head,
+        blink,
+        emotion=None,
+        steps=10,
+        speech_guidance=1.0,
+        emotion_guidance=1.0,
+        window=4.0,
+        motion=None,
+        redo_start=0.0,
+        redo_end=0.0,
+    ) -> io.NodeOutput:
+        node, heard = cls.SCHEMA.display_name, features.features
+        redo = (redo_start, redo_end or None) if redo_start or redo_end else None
+        with blame(node, "motion", "redo_start", "redo_end"):
+            if motion is None and redo is not None:
+                raise UserError(
+                    "There is a range to redo and no motion: connect the take it is part of, or set both ends to 0."
+                )
+            if motion is not None and (said := misfit(motion, heard)):
+                logging.warning("EmoTalker, %s: %s", node, said)
+                say(said)
+            take = None if motion is None else fit_take(motion, heard, fps)
+            redo = redo and range_of(redo, heard)
+        if take is None or redo is not None:
+            model, patcher = drawer()
+            memory.load_models_gpu([patcher], memory_required=ROOM)
+            with blame(node, "steps", "speech_guidance", "emotion_guidance", "window"):
+                settings = Settings(steps, speech_guidance, emotion_guidance, window=window)
+            gains = (mouth, expression, head, blink)
+            with blame(node, "emotion"):
+                take = make_take(
+                    model, heard, emotion or EmotionTrack(), seed, settings, *gains, fps, report(), motion, redo or (0.0, None)
+                )
+        return io.NodeOutput(TalkingVideo(portrait, take, features.audio), features.audio, float(fps), take)

@@ -4,9 +4,7 @@ import dataclasses
 
 from comfy_api.latest import io
 
-from ..emotalker.speech.analyse import analyse_speech
 from ..emotalker.speech.features import SpeechFeatures
-from .progress import report
 
 PORTRAIT = io.Custom("EMOTALKER_PORTRAIT")  # emotalker.face.portrait.Portrait
 FEATURES = io.Custom("EMOTALKER_FEATURES")  # Speech, below
@@ -29,16 +27,9 @@ class Speech:
     Attributes:
         audio: ComfyUI's AUDIO: waveform [1, C, N], sample_rate.
         transcript: the words, or None.
-        features: analysis at the frame rate of the last call of `at`.
+        features: analysis at the frame rate that motion is drawn at.
     """
 
     audio: dict
     transcript: str | None
     features: SpeechFeatures
-
-    def at(self, fps: float, device) -> SpeechFeatures:
-        """The analysis at a frame rate: a lip closure is shorter than a frame, so it is made for the frames themselves."""
-        if self.features.fps != fps:
-            waveform, rate = self.audio["waveform"][0], self.audio["sample_rate"]
-            self.features = analyse_speech(waveform, rate, fps, self.transcript, device, report())
-        return self.features

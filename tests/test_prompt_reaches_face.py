@@ -28,9 +28,9 @@ from emotalker.face.fitting import fit_units
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.frames.sheet import still
-from emotalker.motion.performance import perform
 from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
+from emotalker.training.performance import perform
 from emotalker.video.audio import read_audio
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

@@ -20,10 +20,14 @@ MOUTH = (
 """Face units that make the sounds."""
 EXPRESSION = tuple(name for name in FACE_UNITS if name not in MOUTH and not name.startswith(("eyeBlink", "eyeLook")))
 """Face units that show what is felt: brows, cheeks, nose, lids, and the mouth's corners."""
+LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+GAZE = tuple(name for name in FACE_UNITS if name.startswith("eyeLook"))
 SHUT = 0.5
 """Closure of both lids from which a movement of theirs is a blink."""
 MET = 0.03
 """Gap, in units of jawOpen, below which lips have met: then no gain parts them."""
+LEAST = 0.2
+"""Smallest gain that can be undone: less leaves hardly anything to enlarge."""
 REACH = 0.32
 """Seconds around a shut lid that belong to the blink: the longest closing and opening of `blink`."""
 
@@ -46,7 +50,8 @@ def apply_gains(
         mouth: 0..2 times the movement of jaw, lips and tongue. Lips that meet still meet.
         expression: 0..2 times brows, cheeks, nose, lids and the mouth's corners.
         head: 0..2 times the head's movement, softly kept within its limits.
-        blink: 0..2 times as many blinks: below 1 some are left out, above 1 some are added.
+        blink: 0..2 times as many blinks: below 1 some are left out and the gaze wanders less, above 1 some are added. At 0 the
+            eyes stay open and look straight, so that all gains at 0 mean no motion at all.
 
     Raises:
         UserError: a gain outside its range.
@@ -63,6 +68,8 @@ def apply_gains(
     units[:, UNIT_INDEX["mouthClose"]] = (units[:, UNIT_INDEX["mouthClose"]] + parted).clamp(max=1)
     if blink < 1:
         _drop_blinks(units, motion.fps, seed, blink)
+        units[:, [UNIT_INDEX[name] for name in GAZE]] *= blink
+        units[:, [UNIT_INDEX[name] for name in LIDS]] *= blink > 0
     elif blink > 1:
         times = (torch.arange(len(motion), dtype=torch.float64) + 0.5) / motion.fps
         more = draw_blinks(analyse(features), seed + 1, gain=blink - 1)
@@ -80,9 +87,32 @@ def apply_gains(
     return Motion(units, pose, motion.fps, metadata)
 
 
+def undo_gains(motion: Motion) -> Motion:
+    """A take about as it was drawn, before `apply_gains`; what a gain took away for good (blinks, clipped peaks) stays away.
+
+    Args:
+        motion: a take. Its metadata tell the gains; what they do not tell, and gains below LEAST, are not undone.
+    """
+    units, head = motion.units.clone(), motion.head.clone()
+    gains = {name: _told(motion, name) for name in ("mouth", "expression", "head", "blink")}
+    for names, gain in ((MOUTH, gains["mouth"]), (EXPRESSION, gains["expression"]), (GAZE, min(1.0, gains["blink"]))):
+        index = [UNIT_INDEX[name] for name in names]
+        units[:, index] = (units[:, index] / gain).clamp(0, 1)
+    return Motion(units, head / gains["head"], motion.fps, dict(motion.metadata))
+
+
+def _told(motion: Motion, name: str) -> float:
+    """A gain that the metadata tell, LEAST or more; 1 where they tell none."""
+    try:
+        gain = float(motion.metadata.get(name, 1.0))
+    except ValueError:
+        return 1.0
+    return gain if gain >= LEAST else 1.0
+
+
 def find_blinks(units: Tensor, fps: float) -> list[tuple[int, int]]:
     """(first, last) frame, last not included, of each blink with its closing and opening, of units [T, 52]."""
-    lids = units[:, [UNIT_INDEX["eyeBlinkLeft"], UNIT_INDEX["eyeBlinkRight"]]].amin(1)
+    lids = units[:, [UNIT_INDEX[name] for name in LIDS]].amin(1)
     shut = torch.nn.functional.pad((lids > SHUT).int(), (1, 1))
     edges = shut.diff().nonzero()[:, 0].tolist()
     reach = round(REACH * fps)
@@ -96,7 +126,7 @@ def _drop_blinks(units: Tensor, fps: float, seed: int, share: float) -> None:
         if float(torch.rand(1, generator=generator)) < share:
             continue
         way = torch.linspace(0, 1, last - first).to(units)
-        for side in ("Left", "Right"):
-            column = UNIT_INDEX["eyeBlink" + side]
+        for name in LIDS:
+            column = UNIT_INDEX[name]
             straight = torch.lerp(units[first, column], units[last - 1, column], way)
             units[first:last, column] = torch.minimum(units[first:last, column], straight)

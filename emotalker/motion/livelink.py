@@ -123,17 +123,22 @@ def _timecode(frame: int, fps: float) -> str:
 
 
 def _rate(timecodes: list[str]) -> float:
-    """Frames per second: the rows between whole seconds, or the span's own if it holds no two changes of the second."""
-    seconds = []
+    """Frames per second: the rows between whole seconds; of a table that is too short for that, the highest number of a frame
+    within its second and one more, once the second has changed."""
+    seconds, numbers = [], []
     for code in timecodes:
         parts = code.strip().split(":")
         try:
             hours, minutes, second = (int(part) for part in parts[:3])
+            numbers.append(float(parts[3]) if len(parts) > 3 else 0.0)
         except ValueError:
             return USUAL_RATE
         seconds.append(hours * 3600 + minutes * 60 + second)
     changes = [i for i, (a, b) in enumerate(pairwise(seconds), 1) if a != b]
-    if len(changes) < 2:
+    if not changes:
         return USUAL_RATE
-    rate = (changes[-1] - changes[0]) / (seconds[changes[-1]] - seconds[changes[0]])
-    return float(round(rate)) if 1 <= rate <= 240 else USUAL_RATE
+    if len(changes) == 1:
+        rate = math.floor(numbers[changes[0] - 1]) + 1
+    else:
+        rate = (changes[-1] - changes[0]) / (seconds[changes[-1]] - seconds[changes[0]])
+    return float(round(rate)) if 1 < rate <= 240 else USUAL_RATE

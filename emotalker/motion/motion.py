@@ -97,16 +97,22 @@ class Motion:
             dict(parts[0].metadata),
         )
 
-    def resample(self, fps: float) -> "Motion":
-        """The same motion at another frame rate (linear in time)."""
-        if fps == self.fps or len(self) == 0:
-            return Motion(self.units.clone(), self.head.clone(), fps, dict(self.metadata))
-        count = max(1, round(self.duration * fps))
-        both = sample(
-            torch.cat([self.units, self.head], 1),
-            self.fps,
-            (torch.arange(count, dtype=torch.float64) + 0.5) / fps - 0.5 / self.fps,
-        )
+    def resample(self, fps: float, frames: int | None = None) -> "Motion":
+        """The same motion at another frame rate (linear in time).
+
+        Args:
+            fps: frames per second.
+            frames: how many, >= 1: what is too long is cut, what is too short holds its last pose; None is as long as it is.
+        """
+        if len(self) == 0:
+            return Motion(self.units, self.head, fps, dict(self.metadata))
+        frames = max(1, round(self.duration * fps)) if frames is None else frames
+        both = torch.cat([self.units, self.head], 1)
+        if fps == self.fps:
+            both = both[:frames]
+            both = torch.cat([both, both[-1:].expand(max(0, frames - len(both)), -1)])
+        else:
+            both = sample(both, self.fps, (torch.arange(frames, dtype=torch.float64) + 0.5) / fps - 0.5 / self.fps)
         return Motion(both[:, : len(FACE_UNITS)], both[:, len(FACE_UNITS) :], fps, dict(self.metadata))
 
     def save(self, path: str | Path) -> Path:

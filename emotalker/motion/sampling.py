@@ -45,12 +45,12 @@ class Settings:
 
     def __post_init__(self):
         if not 1 <= self.steps <= 100:
-            raise UserError(f"the number of denoising steps is {self.steps}: use 1 to 100.")
+            raise UserError(f"steps is {self.steps}: draw the motion in 1 to 100 denoising steps.")
         for name, value in (("speech", self.speech_guidance), ("emotion", self.emotion_guidance)):
             if not 0 <= value <= 5:
-                raise UserError(f"the {name} guidance is {value:g}: use a number from 0 to 5.")
+                raise UserError(f"{name}_guidance is {value:g}: use a number from 0 to 5.")
         if not 2 * OVERLAP <= self.window * RATE <= WINDOW:
-            raise UserError(f"the window is {self.window:g} s: use {2 * OVERLAP / RATE:g} to {WINDOW / RATE:g} seconds.")
+            raise UserError(f"window is {self.window:g} s: use {2 * OVERLAP / RATE:g} to {WINDOW / RATE:g} seconds.")
 
 
 @cache

@@ -1,4 +1,8 @@
-"""A take by motion diffusion: drawn motion, then what is not left to chance: gains, face units said outright, frame rate."""
+"""A take by motion diffusion: drawn motion, then what is not left to chance: gains, face units said outright, frame rate.
+
+Of a take that is kept a range can be drawn again. What is drawn goes on from what stays, so the model is shown the take as it
+was before its gains; then gains and frame rate are laid over as for any take, and the range is joined to the kept frames.
+"""
 
 from collections.abc import Callable
 
@@ -6,13 +10,14 @@ import torch
 from torch import Tensor
 
 from ..emotion.track import EmotionTrack
-from ..speech.features import VISEME_INDEX, SpeechFeatures
+from ..speech.features import VISEME_INDEX, SpeechFeatures, frame_count
 from . import prosody as rhythm
 from .blend import join_speech
 from .denoiser import RATE, MotionDenoiser
-from .gains import apply_gains
+from .gains import apply_gains, undo_gains
 from .gaze import gaze_units
 from .motion import Motion, sample
+from .redo import fit_take, range_of, splice
 from .sampling import Settings, draw_motion
 from .steering import give_way, steered_units, take_gaze
 
@@ -29,6 +34,8 @@ def make_take(
     blink: float = 1.0,
     fps: float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    keep: Motion | None = None,
+    redo: tuple[float, float | None] = (0.0, None),
 ) -> Motion:
     """Draw a performance of a speech.
 
@@ -37,21 +44,36 @@ def make_take(
         features: what is heard.
         emotion: which emotions show when, and which face units it steers directly.
         seed: another seed is another take.
-        settings: denoising steps and guidance.
+        settings: denoising steps, guidance, window.
         mouth, expression, head, blink: gains 0..2, see apply_gains; they act after drawing, so that one seed stays one take.
         fps: frames per second of the result; None for the features' own.
-        on_progress: called with (frames done, frames in all) after each window.
+        on_progress: called with (frames done, frames in all), see draw_motion.
+        keep: a take of this speech, at any rate and with any gains, of which only a range is drawn again.
+        redo: that range: start and end in seconds, None for the end of the speech.
 
     Returns:
-        Motion on the CPU.
+        Motion on the CPU, frame_count(features.duration, fps) frames. Of `keep` (see fit_take) the frames outside the range
+        stay the same to the last bit, and its metadata too; they tell in addition what was redone.
 
     Raises:
-        UserError: settings or gains out of range.
+        UserError: settings, gains or range out of range.
     """
-    motion = draw_motion(model, features, emotion, seed, settings, on_progress=on_progress)
+    fps = features.fps if fps is None else float(fps)
+    if keep is None:
+        motion = draw_motion(model, features, emotion, seed, settings, on_progress=on_progress)
+    else:
+        redo = range_of(redo, features)
+        context = fit_take(undo_gains(keep), features, RATE)
+        motion = draw_motion(model, features, emotion, seed, settings, context, redo, on_progress)
     motion = apply_gains(motion, features, seed, mouth, expression, head, blink)
     motion = lay_steered(motion, features, emotion, min(1.0, expression))
-    return motion.resample(features.fps if fps is None else float(fps))
+    motion = motion.resample(fps, frame_count(features.duration, fps))
+    if keep is None:
+        return motion
+    motion = splice(fit_take(keep, features, fps), motion, redo)
+    said = f"{redo[0]:g} to {redo[1]:g} s with seed {seed}"
+    motion.metadata["redone"] = "; ".join(filter(None, (motion.metadata.get("redone"), said)))
+    return motion
 
 
 def lay_steered(motion: Motion, features: SpeechFeatures, emotion: EmotionTrack, gain: float = 1.0) -> Motion:

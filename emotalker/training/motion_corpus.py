@@ -19,10 +19,10 @@ from ..emotion.track import EASINGS, EmotionTrack, Segment
 from ..face.arkit import FACE_UNITS
 from ..motion.motion import Motion
 from ..motion.mouth import lip_closure
-from ..motion.performance import perform
 from ..speech.analyse import analyse_speech
 from ..speech.features import VISEMES, SpeechFeatures
 from ..speech.phones import ARPABET, sample_segments, viseme_segments
+from .performance import perform
 from .speech_corpus import Corpus, load_shard
 from .voices import RATE
 
@@ -148,7 +148,7 @@ def write_shard(path: Path, clips: list[tuple[Tensor, Tensor, Tensor, Tensor]]) 
 
 
 def load_motion_corpus(folder: Path) -> MotionCorpus:
-    """All shards of a folder: those of the rules and those of `prepare_videos` alike."""
+    """All shards of a folder: those of the rules and those of `train_prepare` alike."""
     corpus = MotionCorpus([], [], [], [])
     for path in sorted(folder.glob("motion_*.npz")):
         if path.name.endswith(".part.npz"):

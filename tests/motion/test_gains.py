@@ -6,7 +6,7 @@ from emotalker.errors import UserError
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.gains import EXPRESSION, MOUTH, apply_gains, find_blinks
-from emotalker.motion.performance import perform
+from emotalker.training.performance import perform
 
 LID = UNIT_INDEX["eyeBlinkLeft"]
 

@@ -5,8 +5,8 @@ from emotalker.emotion.track import EmotionTrack, Segment
 from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion import take
 from emotalker.motion.blend import lip_gap
-from emotalker.motion.performance import perform
 from emotalker.motion.take import lay_steered, make_take
+from emotalker.training.performance import perform
 
 
 @pytest.fixture(scope="module")

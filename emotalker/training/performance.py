@@ -1,4 +1,4 @@
-"""The whole performance: speech, emotion, eyes and head become one motion, and speech stays readable in it."""
+"""The teacher of the motion corpus: a whole performance by rules, in which speech stays readable whatever is felt."""
 
 from dataclasses import replace
 
@@ -12,16 +12,16 @@ from ..emotion.taxonomy import EMOTION_INDEX
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..motion import prosody as rhythm
+from ..motion.blend import join_speech
+from ..motion.blink import blink_closure, close_lids, draw_blinks
+from ..motion.gaze import draw_gaze, gaze_angles, gaze_mood, gaze_units
+from ..motion.head import draw_head
+from ..motion.motion import Motion, sample
+from ..motion.mouth import lip_closure, mouth_units
+from ..motion.prosody import RATE, Prosody, noise, smooth, stream
+from ..motion.steering import steer, steered_units, take_gaze
 from ..speech.features import SpeechFeatures, frame_count
-from . import prosody as rhythm
-from .blend import join_speech
-from .blink import blink_closure, close_lids, draw_blinks
-from .gaze import draw_gaze, gaze_angles, gaze_mood, gaze_units
-from .head import draw_head
-from .motion import Motion, sample
-from .mouth import lip_closure, mouth_units
-from .prosody import RATE, Prosody, noise, smooth, stream
-from .steering import steer, steered_units, take_gaze
 
 # How an expression lives in time.
 ONSET = 0.10  # s, smoothing of every change: even a sudden emotion takes about 0.3 s to rise

@@ -7,9 +7,9 @@ from emotalker.errors import UserError
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.mouth import lip_closure, mouth_units
-from emotalker.motion.performance import perform
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX, frame_count
+from emotalker.training.performance import perform
 from emotalker.video.audio import read_audio
 
 NONE = EmotionTrack()

@@ -1,0 +1,149 @@
+"""Save Motion, Load Motion and Motion to JSON."""
+
+import os
+
+import folder_paths
+from comfy_api.latest import io, ui
+
+from ..emotalker.motion.files import ENDINGS, load_motion, motion_json, save_motion
+from .progress import say
+from .support import blame, chosen_file, fingerprint
+from .types import MOTION, schema
+
+FORMATS = {"safetensors": ".safetensors", "csv (Live Link Face)": ".csv"}
+NOTHING = "(no motion file yet)"
+
+
+def motion_files() -> list[str]:
+    """Names of the motions in ComfyUI's input folder, then of those that Save Motion has put into the output folder."""
+    found = []
+    for folder, mark in ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), " [output]")):
+        names = []
+        for place, _, files in os.walk(folder):
+            inner = os.path.relpath(place, folder)
+            kept = [name for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")]
+            names += [name if inner == "." else f"{inner}/{name}".replace(os.sep, "/") for name in kept]
+        found += [name + mark for name in sorted(names, key=str.lower)]
+    return found
+
+
+class SaveMotion(io.ComfyNode):
+    """A take as a file."""
+
+    @classmethod
+    def define_schema(cls):
+        return schema(
+            node_id="EmoTalkerSaveMotion",
+            display_name="Save Motion",
+            description="Keeps a take as a file in ComfyUI's output folder: safetensors to use it again, with any portrait, "
+            "or a Live Link Face table (CSV with the 52 ARKit weights) for 3D characters in other software.",
+            search_aliases=["emotalker", "export motion", "keep take", "arkit", "live link", "csv", "blendshapes", "animation"],
+            inputs=[
+                MOTION.Input("motion", tooltip="The take, from the sampler or Load Motion."),
+                io.Combo.Input(
+                    "format",
+                    options=list(FORMATS),
+                    default="safetensors",
+                    tooltip="safetensors keeps everything. The table is what Live Link Face writes; the head's shift has no "
+                    "column there and is left out.",
+                ),
+                io.String.Input(
+                    "filename_prefix",
+                    default="motion/EmoTalker",
+                    tooltip="Start of the file's name, in ComfyUI's output folder. May name folders.",
+                ),
+            ],
+            outputs=[
+                io.String.Output("path", display_name="path", tooltip="The whole path of the file."),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, motion, format, filename_prefix) -> io.NodeOutput:
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory()
+        )
+        file = f"{name}_{counter:05}_{FORMATS[format]}"
+        with blame(cls.SCHEMA.display_name, "filename_prefix"):
+            path = save_motion(motion, os.path.join(folder, file))
+        shown = os.path.join(subfolder, file)
+        said = f"{len(motion)} frames ({motion.duration:.2f} s at {motion.fps:g} a second) were saved in output as {shown}."
+        say(said)
+        return io.NodeOutput(str(path), ui=ui.PreviewText(said))
+
+
+class LoadMotion(io.ComfyNode):
+    """A take from a file."""
+
+    @classmethod
+    def define_schema(cls):
+        return schema(
+            node_id="EmoTalkerLoadMotion",
+            display_name="Load Motion",
+            description="Loads a take that Save Motion has kept, or a performance captured by Live Link Face (CSV with the 52 "
+            "ARKit weights), so that it drives a portrait.",
+            search_aliases=[
+                "emotalker",
+                "import motion",
+                "motion capture",
+                "mocap",
+                "arkit",
+                "live link",
+                "csv",
+                "blendshapes",
+            ],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=motion_files() or [NOTHING],
+                    tooltip="A .safetensors or .csv file in ComfyUI's input folder, or one that Save Motion has put into the "
+                    "output folder. Press R in the editor to see new files.",
+                ),
+            ],
+            outputs=[
+                MOTION.Output("motion", display_name="motion", tooltip="The take, for the sampler's input motion."),
+                io.Float.Output("seconds", display_name="seconds", tooltip="How long it lasts."),
+                io.Float.Output("fps", display_name="fps", tooltip="Its own frame rate; the sampler fits it to the video's."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, file) -> io.NodeOutput:
+        with blame(cls.SCHEMA.display_name, "file"):
+            motion = load_motion(chosen_file(file))
+        return io.NodeOutput(motion, motion.duration, float(motion.fps))
+
+    @classmethod
+    def fingerprint_inputs(cls, file):
+        return fingerprint(file)
+
+    @classmethod
+    def validate_inputs(cls, file):
+        if file is not None:
+            try:
+                chosen_file(file)
+            except ValueError as error:
+                return str(error)
+        return True
+
+
+class MotionToJSON(io.ComfyNode):
+    """A take as text."""
+
+    @classmethod
+    def define_schema(cls):
+        return schema(
+            node_id="EmoTalkerMotionToJSON",
+            display_name="Motion to JSON",
+            description="Writes a take as readable JSON: a line of numbers for each face unit that moves, and the head's pose.",
+            search_aliases=["emotalker", "motion curves", "arkit", "blendshapes", "animation data", "export"],
+            inputs=[MOTION.Input("motion", tooltip="The take, from the sampler or Load Motion.")],
+            outputs=[
+                io.String.Output("json", display_name="json", tooltip="fps, frames, seconds, notes, units and head as text."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, motion) -> io.NodeOutput:
+        return io.NodeOutput(motion_json(motion))
