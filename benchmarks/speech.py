@@ -1,26 +1,30 @@
-"""How well the mouth speaks: python benchmarks/speech.py [--shared FOLDER] [--no-video]
+"""How well the mouth speaks: python benchmarks/speech.py [--shared FOLDER] [--no-video] [--clips PART_OF_NAME ...]
 
-Measured on the five LibriVox clips of the data kit, against a forced alignment of their transcripts by pocketsphinx
-(its times 8 ms later, see emotalker.speech.align) mapped to visemes by priors/arpabet_to_viseme.csv, diphthongs split in
-the middle. No clip was trained on.
+What the encoder hears, measured on the five LibriVox clips of the data kit against a forced alignment of their transcripts
+by pocketsphinx (its times 8 ms later, see emotalker.speech.align) mapped to visemes by priors/arpabet_to_viseme.csv,
+diphthongs split in the middle. No clip was trained on.
 
 viseme_agreement  part of the 20 ms frames inside words whose most probable viseme (`analyse_speech` at 50 frames/s, without
                   transcript) is the alignment's viseme at the frame's middle. Frames that the alignment calls
                   silence do not count; the table shows the figure with them beside it.
 closure_recall    part of the phones P, B, M of the alignment during which (20 ms of grace at each end) at least one frame's
                   most probable viseme is PP; `closure precision` is the part of the runs of PP frames that touch such a phone.
-aperture_recall   part of those phones during which (one video frame of grace at each end) the lip distance in the rendered
-                  video comes into the lowest quarter of the clip's frames, first to last word. Lip distance: mean of
-                  three pairs of inner lip landmarks, found by FaceFinder in the finished frames, over the distance of the
-                  irises. `of range` is the same with a quarter of the way from the smallest to the largest distance.
-lag               video frames (25 a second) by which the rendered lip distance trails what the alignment expects: the
-                  shift of the highest correlation between the two, from -6 to 6 frames, by a parabola through its top.
 
-The video is that of `perform` with default gains, no emotion and seed 0 on portraits/02_neutral_frontal.png.
+What the finished video shows, measured on all recordings of the data kit, of motion diffusion (`make_take`) and of the rules
+that taught it (`perform`), both without emotion, with default settings and gains and seed 0. Speech goes through the whole
+chain: encoder, motion, rendered frames of portraits/02_neutral_frontal.png (its head, reduced to 320 pixels); then FaceFinder
+finds landmarks in the frames. Lip distance: mean of three pairs of inner lip landmarks over the distance of the irises. It is
+held against the alignment where the transcript has one, else against the visemes that the encoder hears.
+
+aperture_recall   part of the P, B, M (without alignment: of the runs of PP, 40 ms or more) during which (one video frame of
+                  grace at each end) the lip distance comes into the lowest quarter of the clip's frames, first to last
+                  sound. `of range` is the same with a quarter of the way from the smallest to the largest distance.
+correlation       of the lip distance with how far the visemes should open the lips, first to last sound, no shift.
+lag               video frames (25 a second) by which the rendered lip distance trails what is expected: the shift of the
+                  highest correlation between the two, from -6 to 6 frames, by a parabola through its top.
 """
 
 import argparse
-import csv
 import json
 import sys
 from dataclasses import dataclass
@@ -28,20 +32,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.io import wavfile
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from clips import Clip, load_clips
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
-from emotalker.motion.mouth import TARGETS
+from emotalker.motion.motion import Motion
+from emotalker.motion.sampling import load_denoiser
+from emotalker.motion.take import make_take
 from emotalker.picture import load_image
-from emotalker.speech.align import align_transcript
 from emotalker.speech.analyse import analyse_speech
-from emotalker.speech.features import VISEME_INDEX, VISEMES
-from emotalker.speech.phones import Segment, sample_segments, viseme_segments
+from emotalker.speech.features import VISEME_INDEX
+from emotalker.speech.phones import sample_segments
 from emotalker.training.performance import perform
 
 FPS = 50
@@ -50,18 +57,8 @@ VIDEO_FPS = 25
 INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 IRISES = (468, 473)
 LONGEST_LAG = 6
-BILABIALS = {"P", "B", "M"}
+HEAD, PIXELS = 1.7, 320  # side of the picture around the face in sizes of the face, and in pixels
 PP, SIL = VISEME_INDEX["PP"], VISEME_INDEX["sil"]
-
-
-@dataclass
-class Clip:
-    """One clip with its alignment."""
-
-    name: str
-    rate: int
-    sound: torch.Tensor
-    phones: list[Segment]
 
 
 @dataclass
@@ -88,27 +85,15 @@ class Score:
         )
 
 
-def load_clips(shared: Path) -> list[Clip]:
-    """The LibriVox clips of the data kit."""
-    with open(shared / "speech" / "transcripts.tsv", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["file"].startswith("librivox")]
-    clips = []
-    for row in rows:
-        rate, samples = wavfile.read(shared / "speech" / row["file"])
-        sound = torch.from_numpy(samples.astype(np.float32) / 32768)
-        clips.append(Clip(row["file"].removesuffix(".wav"), rate, sound, align_transcript(sound, row["text"])))
-    return clips
-
-
 def score_visemes(clip: Clip) -> Score:
     """Agreement of the encoder with the alignment."""
     features = analyse_speech(clip.sound, clip.rate, FPS)
     found = features.visemes.argmax(1).numpy()
     times = (np.arange(len(found)) + 0.5) / FPS
-    truth = sample_segments(viseme_segments(clip.phones), times)
+    truth = sample_segments(clip.segments, times)
     spoken = truth != SIL
     same = found == truth
-    closures = [(start, end) for start, end, phone in clip.phones if phone in BILABIALS]
+    closures = clip.closures
     closed = sum(bool((found[(times >= start - GRACE) & (times <= end + GRACE)] == PP).any()) for start, end in closures)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], found == PP, [0]])))
     runs = [(times[a] - GRACE, times[b - 1] + GRACE) for a, b in edges.reshape(-1, 2)]
@@ -119,7 +104,7 @@ def score_visemes(clip: Clip) -> Score:
 
 
 class Mirror:
-    """Renders what a clip says and looks at the lips of the result.
+    """Renders motion and looks at the lips of the result.
 
     Args:
         portrait: picture file.
@@ -127,13 +112,11 @@ class Mirror:
 
     def __init__(self, portrait: Path) -> None:
         self.finder = FaceFinder.load()
-        self.portrait = Portrait.from_image(load_image(portrait), finder=self.finder)
+        self.portrait = Portrait.from_image(head_of(load_image(portrait), self.finder), finder=self.finder)
         self.renderer = GuideRenderer(self.portrait)
 
-    def lip_distances(self, clip: Clip) -> np.ndarray:
+    def lip_distances(self, motion: Motion) -> np.ndarray:
         """[T] distance of the inner lips in each video frame, in distances of the irises."""
-        features = analyse_speech(clip.sound, clip.rate, VIDEO_FPS)
-        motion = perform(features, EmotionTrack(()), seed=0)
         distances = []
         for frames in self.renderer.stream(motion):
             landmarks, _ = self.finder.track(frames, self.portrait.face)
@@ -142,77 +125,112 @@ class Mirror:
         return torch.cat(distances).numpy()
 
 
+def head_of(image: torch.Tensor, finder: FaceFinder) -> torch.Tensor:
+    """The head of a picture [H, W, 3], PIXELS wide: it renders quickly, and the finder sees faces at 256 pixels anyway."""
+    x0, y0, x1, y1 = finder.find(image)[0].box
+    half = HEAD * max(x1 - x0, y1 - y0) / 2
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    box = [max(0, round(m - half)) for m in middle] + [
+        min(side, round(m + half)) for m, side in zip(middle, (image.shape[1], image.shape[0]), strict=True)
+    ]
+    picture = Image.fromarray((image * 255).round().byte().numpy()).crop(box)
+    size = (PIXELS, round(PIXELS * picture.height / picture.width))
+    return torch.from_numpy(np.array(picture.resize(size, Image.LANCZOS))).float() / 255
+
+
 @dataclass
 class LipScore:
-    """Closures seen in the video of one clip, and its lag in frames."""
+    """Closures seen in the video of one clip, correlation with what is expected, and lag in frames."""
 
     closures: int
     low: int
     low_of_range: int
+    correlation: float
     lag: float
+
+    def row(self, name: str, of: str) -> str:
+        """A line of the table."""
+        return (
+            f"{name:<28}{of:<12}{self.closures:>10d}{self.low:>12d}{self.low_of_range:>10d}"
+            f"{self.correlation:>13.3f}{self.lag:>8.2f}"
+        )
 
 
 def score_lips(clip: Clip, distances: np.ndarray) -> LipScore:
-    """Whether the lips of the video meet when they should, and when they move."""
+    """Whether the lips of a video meet when they should, open as they should, and when they move."""
     times = (np.arange(len(distances)) + 0.5) / VIDEO_FPS
-    words = [(start, end) for start, end, phone in clip.phones if phone != "SIL"]
-    spoken = (times >= words[0][0]) & (times <= words[-1][1])
+    spoken = clip.spoken(times)
     quarter = np.quantile(distances[spoken], 0.25)
     lowest, highest = distances[spoken].min(), distances[spoken].max()
     grace = 1 / VIDEO_FPS
-    smallest = np.array(
-        [
-            distances[(times >= start - grace) & (times <= end + grace)].min()
-            for start, end, phone in clip.phones
-            if phone in BILABIALS
-        ]
-    )
+    smallest = np.array([distances[(times >= start - grace) & (times <= end + grace)].min() for start, end in clip.closures])
     low_of_range = int((smallest <= lowest + (highest - lowest) / 4).sum())
-    return LipScore(len(smallest), int((smallest <= quarter).sum()), low_of_range, _lag(clip, distances, times))
+    expected = clip.opening(times, 1 / VIDEO_FPS)
+    correlation = float(np.corrcoef(distances[spoken], expected[spoken])[0, 1])
+    return LipScore(len(smallest), int((smallest <= quarter).sum()), low_of_range, correlation, _lag(distances, expected))
 
 
-def _lag(clip: Clip, distances: np.ndarray, times: np.ndarray) -> float:
-    """Frames by which the video trails the alignment; negative if it leads."""
-    opening = np.array([0.0 if name == "PP" else TARGETS[name][0] for name in VISEMES])
-    segments = viseme_segments(clip.phones)
-    fine = np.linspace(-0.5, 0.5, 9) / VIDEO_FPS
-    expected = np.mean([opening[sample_segments(segments, times + offset)] for offset in fine], axis=0)
+def _lag(distances: np.ndarray, expected: np.ndarray) -> float:
+    """Frames by which the video trails what is expected; negative if it leads."""
     shifts = range(-LONGEST_LAG, LONGEST_LAG + 1)
-    inner = slice(LONGEST_LAG, len(times) - LONGEST_LAG)
+    inner = slice(LONGEST_LAG, len(distances) - LONGEST_LAG)
     match = [np.corrcoef(np.roll(distances, -shift)[inner], expected[inner])[0, 1] for shift in shifts]
     top = int(np.clip(np.argmax(match), 1, len(match) - 2))
     before, here, after = match[top - 1 : top + 2]
     return shifts[top] + 0.5 * (before - after) / (before - 2 * here + after)
 
 
-def main() -> None:
-    """Print the tables and, as the last line, the figures as JSON."""
-    parser = argparse.ArgumentParser(description="How well the mouth speaks.")
-    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared", help="the data kit")
-    parser.add_argument("--no-video", action="store_true", help="leave out what needs rendered video")
-    options = parser.parse_args()
-    torch.set_num_threads(2)
-    clips = load_clips(options.shared)
+def heard(clips: list[Clip]) -> dict[str, float]:
+    """Table and figures of the encoder."""
     total = Score()
     print(f"{'clip':<28}{'visemes':>10}{'and silence':>12}{'closures':>10}{'precision':>12}{'number':>10}")
     for clip in clips:
         score = score_visemes(clip)
         total += score
-        print(score.row(clip.name))
+        print(score.row(clip.name), flush=True)
     print(total.row("all"))
-    figures = {"viseme_agreement": total.agreed / total.frames, "closure_recall": total.closed / total.closures}
+    return {"viseme_agreement": total.agreed / total.frames, "closure_recall": total.closed / total.closures}
+
+
+def shown(clips: list[Clip], mirror: Mirror, weights: str) -> dict[str, float]:
+    """Table and figures of the finished video."""
+    model = load_denoiser(weights)
+    found: dict[str, list[LipScore]] = {"diffusion": [], "rules": []}
+    print(f"\n{'clip':<28}{'motion by':<12}{'closures':>10}{'in quarter':>12}{'of range':>10}{'correlation':>13}{'lag':>8}")
+    for clip in clips:
+        features = analyse_speech(clip.sound, clip.rate, VIDEO_FPS)
+        motions = {"diffusion": make_take(model, features, EmotionTrack()), "rules": perform(features, EmotionTrack())}
+        for name, motion in motions.items():
+            score = score_lips(clip, mirror.lip_distances(motion))
+            found[name].append(score)
+            print(score.row(clip.name, name), flush=True)
+    figures = {}
+    for name, scores in found.items():
+        after = "" if name == "diffusion" else "_rules"
+        count = sum(score.closures for score in scores)
+        figures["aperture_recall" + after] = sum(score.low for score in scores) / count
+        figures["aperture_recall_of_range" + after] = sum(score.low_of_range for score in scores) / count
+        figures["correlation" + after] = float(np.mean([score.correlation for score in scores]))
+        figures["largest_lag_frames" + after] = max(abs(score.lag) for score in scores)
+    return figures
+
+
+def main() -> None:
+    """Print the tables and, as the last line, the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared", help="the data kit")
+    parser.add_argument("--no-video", action="store_true", help="leave out what needs rendered video")
+    parser.add_argument("--clips", nargs="*", help="parts of file names: only clips that have one of them in theirs")
+    parser.add_argument("--weights", default="motion", help="name of the motion's weights")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    clips = load_clips(options.shared, False, options.clips)
+    aligned = [clip for clip in clips if clip.name.startswith("librivox")]
+    figures = heard(aligned) if aligned else {}
     if not options.no_video:
         mirror = Mirror(options.shared / "portraits" / "02_neutral_frontal.png")
-        seen = []
-        print(f"\n{'clip':<28}{'closures':>10}{'in quarter':>12}{'of range':>10}{'lag':>12}")
-        for clip in clips:
-            lips = score_lips(clip, mirror.lip_distances(clip))
-            seen.append(lips)
-            print(f"{clip.name:<28}{lips.closures:>10d}{lips.low:>12d}{lips.low_of_range:>10d}{lips.lag:>12.2f}")
-        count = sum(lips.closures for lips in seen)
-        figures["aperture_recall"] = sum(lips.low for lips in seen) / count
-        figures["aperture_recall_of_range"] = sum(lips.low_of_range for lips in seen) / count
-        figures["largest_lag_frames"] = max(abs(lips.lag) for lips in seen)
+        figures |= shown(clips, mirror, options.weights)
     print(json.dumps({name: round(float(value), 4) for name, value in figures.items()}))
 
 
