@@ -209,11 +209,6 @@ class MotionDenoiser(nn.Module):
         """The inverse of `normalise`."""
         return values * self.scale + self.mean
 
-    @property
-    def is_steady(self) -> Tensor:
-        """[CHANNELS] true for the channels that `steady` blurs."""
-        return self.blurs[:, 0, self.blurs.shape[2] // 2] < 1
-
     def steady(self, motion: Tensor) -> Tensor:
         """Normalised motion [B, T, CHANNELS] without movement faster than each channel has (STEADY)."""
         reach = self.blurs.shape[2] // 2

@@ -32,6 +32,12 @@ def make_scheduler(solver: str = "ddim", told: str = "v_prediction"):
     return _schedulers()[solver](**settings)
 
 
+@cache
+def noising():
+    """The process by which noise is added: a scheduler for `add_noise` and `denoised`, which keep no state in it."""
+    return make_scheduler()
+
+
 def denoised(scheduler, noisy, velocity, steps):
     """The motion x₀ that a predicted velocity stands for.
 

@@ -13,16 +13,14 @@ from ..face.arkit import FACE_UNITS
 from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
 from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
-from .diffusion import denoised, make_scheduler
+from .diffusion import denoised, make_scheduler, noising
 from .motion import Motion, sample
+from .seams import Joiner
 
 WINDOW = 100
 """Frames that are drawn at once at most, 4 s: what the model was trained on."""
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
-FADE, STEADY_FADE = 3.0, 8.0
-"""Frames in which an estimate comes back from the given frames to its own view (sigma of a Gaussian): of what jumps, and of
-what is steady (STEADY of the denoiser), which also goes on at its speed."""
 
 
 @dataclass(frozen=True)
@@ -158,57 +156,24 @@ def draw_window(
     Returns:
         [B, T, CHANNELS] normalised motion; given frames are as they were given.
     """
-    process = make_scheduler()
+    process = noising()
     scheduler = make_scheduler(settings.solver, "sample")
     scheduler.set_timesteps(settings.steps, device=noise.device)
     given = conditions.given[..., None]
     branches, shares = guidance(settings)
     asked = conditions.repeat(*zip(*branches, strict=True))
     steering = model.steer(asked)
+    join = Joiner(model.blurs, conditions.given, conditions.known)
     x = noise
     for number, step in enumerate(scheduler.timesteps, 1):
         times = step.expand(len(noise))
         x = torch.lerp(x, process.add_noise(conditions.known, noise, times), given)
         velocities = model(x.repeat(len(branches), 1, 1), step, asked, steering).chunk(len(branches))
         velocity = sum(share * part for share, part in zip(shares, velocities, strict=True))
-        clean = model.steady(denoised(process, x, velocity, times))
-        clean = join_given(clean, conditions.known, conditions.given, model.is_steady)
+        clean = join(denoised(process, x, velocity, times))
         x = scheduler.step(clean, step, x).prev_sample
         on_step(number / len(scheduler.timesteps))
     return torch.lerp(x, conditions.known, given)
-
-
-def join_given(clean: Tensor, known: Tensor, given: Tensor, steady: Tensor) -> Tensor:
-    """An estimate that goes on from the given frames without a jump.
-
-    Args:
-        clean: [B, T, CHANNELS] estimate of the motion.
-        known: [B, T, CHANNELS] the given frames.
-        given: [B, T] 1 where they are.
-        steady: [CHANNELS] true for channels that are blurred.
-
-    Returns:
-        [B, T, CHANNELS] the given frames; the others moved by what the nearest given ones before and after them differ from
-        the estimate, fading with FADE or STEADY_FADE.
-    """
-    place = torch.arange(given.shape[1], device=given.device).expand_as(given)
-    missed = (known - clean) * given[..., None]
-    joined = clean + missed
-    count = given.shape[1]
-    place = torch.arange(count, device=given.device).expand_as(given)
-    before = torch.where(given > 0, place, -count).cummax(1).values
-    after = torch.where(given > 0, place, 2 * count).flip(1).cummin(1).values.flip(1)
-    fade = torch.where(steady, STEADY_FADE, FADE)
-    for nearest, beside in ((before, -1), (after, 1)):
-        far = (place - nearest).abs()[..., None]
-        at = nearest.clamp(0, count - 1)[..., None].expand_as(clean)
-        next_to = (at + beside).clamp(0, count - 1)
-        both = given.gather(1, at[..., 0]) * given.gather(1, next_to[..., 0])  # one given frame alone has no speed
-        missed_at = missed.gather(1, at)
-        speed = (missed_at - missed.gather(1, next_to)) * both[..., None] * steady
-        exists = ((nearest >= 0) & (nearest < count) & (given == 0))[..., None]
-        joined = joined + exists * (missed_at + speed * far) * torch.exp(-0.5 * (far / fade) ** 2)
-    return joined
 
 
 def guidance(settings: Settings) -> tuple[list[tuple[float, float]], list[float]]:

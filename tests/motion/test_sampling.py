@@ -6,7 +6,7 @@ import torch
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
 from emotalker.motion.denoiser import CHANNELS, RATE, MotionDenoiser, Shape
-from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, guidance, join_given, windows
+from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, guidance, windows
 from emotalker.speech.features import frame_count
 
 
@@ -65,23 +65,6 @@ def test_the_next_window_is_given_the_last_second_of_the_one_before(model, talk)
     assert first.given.sum() == 0
     assert second.given[0, :OVERLAP].all() and second.given[0, OVERLAP:].sum() == 0
     assert second.known[0, :OVERLAP].abs().max() > 0 and second.known[0, OVERLAP:].abs().max() == 0
-
-
-def test_estimates_go_on_from_given_frames_without_a_jump():
-    clean, known, given = torch.zeros(2, 90, CHANNELS), torch.zeros(2, 90, CHANNELS), torch.zeros(2, 90)
-    given[:, :20] = 1
-    given[1, 80:] = 1
-    known[:, :20], known[1, 80:] = 1.0, -2.0
-    steady = torch.arange(CHANNELS) % 2 == 0
-    joined = join_given(clean, known, given, steady)
-    assert (joined[:, :20] == 1).all() and (joined[1, 80:] == -2).all()
-    assert joined[:, 20].min() > 0.7 and joined[0, 75:].abs().max() < 0.01
-    assert joined[1, 79].max() < -1.4 and joined.diff(dim=1).abs().max() < 0.6
-    assert torch.equal(join_given(clean + 3, known, 0 * given, steady), clean + 3)
-    # what is steady goes on at its speed
-    known[0, :20] = 0.1 * torch.arange(20)[:, None]
-    joined = join_given(clean, known, given, steady)
-    assert joined[0, 20, 0] > joined[0, 19, 0] and joined[0, 20, 1] < joined[0, 19, 1]
 
 
 def test_seeds(talk):
