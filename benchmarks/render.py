@@ -22,9 +22,10 @@ from reference import reference_seconds  # noqa: E402
 from emotalker.emotion.track import EmotionTrack  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
+from emotalker.motion.sampling import load_denoiser  # noqa: E402
+from emotalker.motion.take import make_take  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
-from emotalker.training.performance import perform  # noqa: E402
 from emotalker.video.audio import read_audio  # noqa: E402
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     portrait = Portrait.from_image(face_picture(options.size))
     waveform, rate = read_audio(ROOT / "samples" / "emotalker_voice.wav")
-    motion = perform(analyse_speech(waveform, rate), EmotionTrack.constant(happy=0.5), seed=1)
+    motion = make_take(load_denoiser(), analyse_speech(waveform, rate), EmotionTrack.constant(happy=0.5), seed=1)
     start = time.perf_counter()
     renderer = GuideRenderer(portrait, options.device)
     prepare = time.perf_counter() - start

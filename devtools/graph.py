@@ -5,7 +5,7 @@ class Graph:
     """A prompt whose nodes are found by their class.
 
     Args:
-        prompt: API form; a voice from LoadAudio is replaced by the short one.
+        prompt: API form; a voice from LoadAudio is replaced by the short one, and a range to redo is moved into it.
     """
 
     def __init__(self, prompt: dict):
@@ -13,6 +13,8 @@ class Graph:
         for node in prompt.values():
             if node["class_type"] == "LoadAudio":
                 node["inputs"]["audio"] = "short.wav"
+            if node["inputs"].get("redo_end"):
+                node["inputs"].update(redo_start=0.4, redo_end=0.8)
 
     def id(self, kind: str) -> str:
         """Id of the only node of a class."""

@@ -110,7 +110,7 @@ class EmoTalkerSampler(io.ComfyNode):
                 io.Audio.Output("audio", display_name="audio", tooltip="The voice."),
                 io.Float.Output("fps_out", display_name="fps", tooltip="Frames per second of the video."),
                 MOTION.Output(
-                    "motion",
+                    "motion_out",
                     display_name="motion",
                     tooltip="The performance: 52 face units and the head's pose, frame by frame.",
                 ),

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from emotalker.cli import main
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
+from emotalker.motion.files import load_motion, save_motion
+from emotalker.motion.motion import Motion
 from emotalker.pipeline import format_of
 from emotalker.video.audio import Sound, read_audio, write_wav
 from emotalker.video.decode import read_frames, video_facts
@@ -56,6 +59,39 @@ def test_with_all_gains_at_zero_and_the_own_expression_nothing_moves(voice, tmp_
     assert len(pictures) == 1
 
 
+def pictures(folder):
+    """Pixels of each frame; the files also hold what the take was made with."""
+    return [Image.open(path).tobytes() for path in sorted(folder.glob("*.png"))]
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".csv"])
+def test_a_take_is_kept_and_used_again(voice, tmp_path, ending):
+    """A kept take is not drawn again, whatever the gains and the seed are; the table keeps all but the head's shift."""
+    file = str(tmp_path / f"take{ending}")
+    assert generate(voice, tmp_path / "a", "--save-motion", file, "--steps", "4") == 0
+    assert generate(voice, tmp_path / "b", "--motion", file, "--mouth", "0", seed="2") == 0
+    first, again = load_motion(tmp_path / f"take{ending}"), pictures(tmp_path / "b")
+    assert len(first) == len(again) == 13
+    assert (pictures(tmp_path / "a") == again) == (ending == ".safetensors")
+
+
+def test_a_range_of_a_take_is_drawn_again(voice, tmp_path, capsys):
+    for name, seed, more in (("a", "1", ()), ("b", "2", ("--motion", str(tmp_path / "a.safetensors"), "--redo", "0.2-"))):
+        assert generate(voice, tmp_path / name, "--save-motion", str(tmp_path / f"{name}.safetensors"), *more, seed=seed) == 0
+    one, two = pictures(tmp_path / "a"), pictures(tmp_path / "b")
+    assert one[:5] == two[:5] and all(a != b for a, b in zip(one[7:], two[7:], strict=True))
+    again = load_motion(tmp_path / "b.safetensors")
+    assert again.metadata["seed"] == "1" and again.metadata["redone"] == "0.2 to 0.52 s with seed 2"
+
+
+def test_a_motion_of_another_length_is_fitted_and_told(voice, tmp_path, capsys):
+    count = 120
+    save_motion(Motion(torch.rand(count, 52) / 9, torch.zeros(count, 6), 60.0), tmp_path / "captured.csv")
+    assert generate(voice, tmp_path / "a", "--motion", str(tmp_path / "captured.csv")) == 0
+    assert "The motion lasts 2.00 s and the speech 0.50 s: what is too long was cut." in capsys.readouterr().err
+    assert len(pictures(tmp_path / "a")) == 13
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -66,6 +102,13 @@ def test_with_all_gains_at_zero_and_the_own_expression_nothing_moves(voice, tmp_
         (["--fps", "5"], "24 to 60"),
         (["--out", "a.avi"], "names no known video format"),
         (["--mouth", "9"], "mouth"),
+        (["--steps", "0"], "steps is 0"),
+        (["--emotion-guidance", "7"], "emotion_guidance is 7"),
+        (["--window", "9"], "window is 9 s"),
+        (["--motion", "none.safetensors"], "motion file none.safetensors does not exist"),
+        (["--motion", "take.bvh"], "take.bvh names no motion file"),
+        (["--save-motion", "take.bvh"], "take.bvh names no motion file"),
+        (["--redo", "1-2"], "no motion"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(voice, tmp_path, capsys, change, words):
@@ -128,6 +171,8 @@ def test_emotions_of_a_file_are_a_line_for_each_line(tmp_path, capsys):
         (["emotions", "sad", "and", "angry"], "unrecognized arguments"),
         (["emotions", "--file", "none.txt"], "the file none.txt cannot be read"),
         (["generate", "--emotion", "sad", "--prompt", "sad"], "not allowed with"),
+        (["generate", "--redo", "2"], "'2' is no range of seconds"),
+        (["generate", "--redo", "one-two"], "no range of seconds"),
         ([], "required"),
     ],
 )
@@ -157,7 +202,7 @@ def test_the_library_needs_no_comfyui_and_imports_no_training():
     script = (
         "import sys, emotalker.cli, emotalker.pipeline\n"
         "bad = [n for n in sys.modules if n.split('.')[0] in "
-        "('comfy', 'comfy_api', 'folder_paths', 'cv2', 'matplotlib', 'mediapipe', 'anny', 'transformers')"
+        "('comfy', 'comfy_api', 'folder_paths', 'cv2', 'matplotlib', 'mediapipe', 'anny', 'transformers', 'diffusers')"
         " or n.startswith('emotalker.training')]\n"
         "sys.exit(', '.join(bad) or None)"
     )

@@ -28,9 +28,10 @@ from emotalker.face.fitting import fit_units
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.frames.sheet import still
+from emotalker.motion.sampling import load_denoiser
+from emotalker.motion.take import make_take
 from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
-from emotalker.training.performance import perform
 from emotalker.video.audio import read_audio
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -59,7 +60,7 @@ def strengths():
         return fit_units(portrait.fitted, finder.track(frames, portrait.face)[0])[:, KEPT]
 
     alone = seen(still(torch.eye(len(EMOTIONS)) * (torch.arange(len(EMOTIONS)) > 0)))
-    shown = seen(perform(speech, track, seed=1))
+    shown = seen(make_take(load_denoiser(), speech, track, seed=1))
     directions = (alone[1:] - alone[:1]).T.double().numpy()
     mixtures = [nnls(directions, row)[0] for row in (shown - alone[:1]).double().numpy()]
     measured = F.pad(torch.from_numpy(np.stack(mixtures)), (1, 0))  # neutral is what is left

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import UserError
@@ -50,8 +51,8 @@ def save_motion(motion: Motion, path: str | Path) -> Path:
     path = motion_path(path)
     try:
         return save_livelink(motion, path) if path.suffix.lower() == ".csv" else motion.save(path)
-    except OSError as error:
-        raise UserError(f"the motion cannot be saved as {path} ({error.strerror}): choose another place.") from error
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"the motion cannot be saved as {path}: choose another place, in a folder that is there.") from error
 
 
 def settle_head(motion: Motion) -> Motion:

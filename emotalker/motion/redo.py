@@ -7,6 +7,7 @@ import torch
 from ..errors import UserError
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures, frame_count
+from .denoiser import RATE
 from .gains import GAZE, LIDS, MOUTH
 from .motion import Motion
 
@@ -50,14 +51,15 @@ def range_of(redo: tuple[float, float | None], features: SpeechFeatures) -> tupl
     Raises:
         UserError: the range is empty or lies outside the speech; the message begins with "redo_start" or "redo_end".
     """
-    start, end = float(redo[0]), features.duration if redo[1] is None else float(redo[1])
+    whole = frame_count(features.duration, RATE) / RATE  # with the last frame, which the speech may fill in part only
+    start, end = float(redo[0]), whole if redo[1] is None else float(redo[1])
     if not 0 <= start < features.duration:
         raise UserError(
             f"redo_start is {start:g} s, outside a speech of {features.duration:.2f} s: begin the range to redo inside it."
         )
     if not end >= start + 0.1:
         raise UserError(f"redo_end is {end:g} s, and the range begins at {start:g} s: end it 0.1 s later or more.")
-    return start, min(end, features.duration)
+    return start, whole if end >= features.duration else end
 
 
 def splice(kept: Motion, drawn: Motion, redo: tuple[float, float]) -> Motion:

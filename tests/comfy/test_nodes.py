@@ -17,6 +17,9 @@ NODES = {
     "EmoTalkerEmotionToJSON": "Emotion to JSON",
     "EmoTalkerEmotionPreview": "Emotion Preview",
     "EmoTalkerSampler": "EmoTalker Sampler",
+    "EmoTalkerSaveMotion": "Save Motion",
+    "EmoTalkerLoadMotion": "Load Motion",
+    "EmoTalkerMotionToJSON": "Motion to JSON",
     "EmoTalkerRenderFrames": "Render Frames",
     "EmoTalkerVideoCombine": "Video Combine",
 }
