@@ -2,13 +2,20 @@
 
 from functools import cache
 
+from ..errors import UserError
+
 TRAIN_STEPS = 1000
 
 
 @cache
 def _schedulers():
     # Imported here: diffusers takes seconds to import, and only motion diffusion needs it.
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+    try:
+        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+    except (ImportError, RuntimeError) as error:  # it raises the second where a package that it needs does not fit
+        raise UserError(
+            f"the package diffusers cannot be used ({error}): install this pack's requirements.txt with ComfyUI's own Python."
+        ) from error
 
     return {"ddim": DDIMScheduler, "dpm": DPMSolverMultistepScheduler}
 
@@ -19,6 +26,9 @@ def make_scheduler(solver: str = "ddim", told: str = "v_prediction"):
     Args:
         solver: "ddim" (also for training) or "dpm" (DPM-Solver++ of second order).
         told: what `step` is told: "v_prediction" or "sample" (the clean motion).
+
+    Raises:
+        UserError: diffusers is not installed, or does not fit the other packages.
     """
     settings = {
         "num_train_timesteps": TRAIN_STEPS,
