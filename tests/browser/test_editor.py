@@ -91,3 +91,21 @@ def test_the_editor_reads_the_other_examples_so_too(page, server, name):
     workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     page.evaluate(f"app.loadGraphData({json.dumps(workflow)}).then(() => true)")
     assert not differ(page, server, name)
+
+
+def test_load_motion_uploads_a_file_and_chooses_it(page, server):
+    page.evaluate("""(() => {
+      window.loader = LiteGraph.createNode('EmoTalkerLoadMotion');
+      app.graph.add(window.loader);
+      HTMLInputElement.prototype.click = function () { // stands in for the person who picks a file
+        const picked = new DataTransfer();
+        picked.items.add(new File(['Timecode,JawOpen'], 'captured.csv'));
+        this.files = picked.files;
+        this.onchange();
+      };
+      window.loader.widgets.find(widget => widget.type === 'button').callback();
+    })()""")
+    page.wait_for("window.loader.widgets[0].value === 'captured.csv'", 20)
+    assert (server.folder / "input" / "captured.csv").read_text() == "Timecode,JawOpen"
+    saved = page.evaluate("JSON.stringify(window.loader.serialize().widgets_values)")
+    assert json.loads(saved) == ["captured.csv"], "the button is no value of the workflow"
