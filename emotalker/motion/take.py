@@ -1,4 +1,4 @@
-"""A take by motion diffusion: drawn motion, then what is not left to chance: gains, face units said outright, frame rate.
+"""A take by motion diffusion: drawn motion, then what is not left to chance: eyes, gains, face units said outright, frame rate.
 
 Of a take that is kept a range can be drawn again. What is drawn goes on from what stays, so the model is shown the take as it
 was before its gains; then gains and frame rate are laid over as for any take, and the range is joined to the kept frames.
@@ -14,6 +14,7 @@ from ..speech.features import VISEME_INDEX, SpeechFeatures, frame_count
 from . import prosody as rhythm
 from .blend import join_speech
 from .denoiser import RATE, MotionDenoiser
+from .settle import settle_eyes
 from .gains import apply_gains, undo_gains
 from .gaze import gaze_units
 from .motion import Motion, sample
@@ -65,7 +66,7 @@ def make_take(
         redo = range_of(redo, features)
         context = fit_take(undo_gains(keep), features, RATE)
         motion = draw_motion(model, features, emotion, seed, settings, context, redo, on_progress)
-    motion = apply_gains(motion, features, seed, mouth, expression, head, blink)
+    motion = apply_gains(settle_eyes(motion), features, seed, mouth, expression, head, blink)
     motion = lay_steered(motion, features, emotion, min(1.0, expression))
     motion = motion.resample(fps, frame_count(features.duration, fps))
     if keep is None:

@@ -5,6 +5,7 @@ from emotalker.emotion.track import EmotionTrack, Segment
 from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion import take
 from emotalker.motion.blend import lip_gap
+from emotalker.motion.settle import settle_eyes
 from emotalker.motion.take import lay_steered, make_take
 from emotalker.training.performance import perform
 
@@ -30,9 +31,9 @@ def steering(**units: float) -> EmotionTrack:
     return EmotionTrack((Segment(units=units),))
 
 
-def test_without_anything_to_do_a_take_is_what_was_drawn(drawn, speech):
-    made = make_take(None, speech, EmotionTrack(), 1)
-    assert torch.equal(made.units, drawn.units) and torch.equal(made.head, drawn.head)
+def test_without_anything_to_do_a_take_is_what_was_drawn_with_its_eyes_settled(drawn, speech):
+    made, settled = make_take(None, speech, EmotionTrack(), 1), settle_eyes(drawn)
+    assert torch.equal(made.units, settled.units) and torch.equal(made.head, drawn.head)
 
 
 def test_steered_units_show_and_lips_still_meet(drawn, speech):
