@@ -14,12 +14,12 @@ from ..speech.features import VISEME_INDEX, SpeechFeatures, frame_count
 from . import prosody as rhythm
 from .blend import join_speech
 from .denoiser import RATE, MotionDenoiser
-from .settle import settle_eyes
 from .gains import apply_gains, undo_gains
 from .gaze import gaze_units
 from .motion import Motion, sample
 from .redo import fit_take, range_of, splice
 from .sampling import Settings, draw_motion
+from .settle import settle_eyes
 from .steering import give_way, steered_units, take_gaze
 
 

@@ -1,10 +1,10 @@
 import torch
 
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
-from emotalker.motion.settle import LEAVE, eye_angles, settle_eyes
 from emotalker.motion.gains import GAZE, LIDS
 from emotalker.motion.gaze import gaze_units
 from emotalker.motion.motion import Motion
+from emotalker.motion.settle import LEAVE, eye_angles, settle_eyes
 
 FPS, JUMP = 25.0, 60  # the frame at which the drawn gaze jumps
 
