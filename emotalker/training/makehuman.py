@@ -42,15 +42,20 @@ def read_obj(path: Path) -> Mesh:
     return Mesh(np.array(vertices), np.array(uv), faces, face_uv, groups)
 
 
+def target_offsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A target file (plain or gzip): the vertices [N] it moves and how far [N,3]."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+        lines = [line for line in file if not line.startswith("#")]
+    table = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
+    return table[:, 0].astype(np.int64), table[:, 1:]
+
+
 def read_target(path: Path, count: int) -> np.ndarray:
     """A target file (plain or gzip) as dense offsets [count,3]."""
     offsets = np.zeros((count, 3))
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            words = line.split()
-            if len(words) == 4 and not words[0].startswith("#"):
-                offsets[int(words[0])] = [float(w) for w in words[1:]]
+    index, values = target_offsets(path)
+    offsets[index] = values
     return offsets
 
 

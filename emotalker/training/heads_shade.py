@@ -1,0 +1,201 @@
+"""Colours of a head's surfaces, and the light that falls on them and shines back."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .heads_kit import HeadKit
+from .heads_light import SKIN_BLEED, Lighting, Shadow, blur
+from .heads_people import Look
+from .heads_scene import Posed
+
+SKIN, BODY, SOCKET, EYE, TEETH, TONGUE, HAIR, BROW, LASH, CLOTH = range(10)
+"""Materials; up to SOCKET the head's own skin."""
+WRAP = torch.tensor([0.16, 0.09, 0.06])
+"""How far red, green and blue light reach round the edge of a lit skin, beside what the bleeding does."""
+HAIR_WRAP, CLOTH_WRAP = 0.35, 0.02
+MOUTH_WALL = torch.tensor([0.22, 0.045, 0.04])
+SOCKET_COLOUR = torch.tensor([0.35, 0.14, 0.12])
+LASH_COLOUR = torch.tensor([0.012, 0.010, 0.009])
+TONGUE_TINT = torch.tensor([0.8, 0.75, 0.75])
+IN_MOUTH = 0.35
+"""How deep in the mouth teeth and tongue count as, 0..1, where 1 is the throat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """M samples to be lit, one a pixel.
+
+    `place`, `normal` [3,M] in the world; `shine`, `inside` (the mouth), `lips` [M] 0..1; `material` and `at` (pixel) [M].
+    """
+
+    place: Tensor
+    normal: Tensor
+    shine: Tensor
+    inside: Tensor
+    lips: Tensor
+    material: Tensor
+    at: Tensor
+
+
+def read(texture: Tensor, uv: Tensor) -> Tensor:
+    """Colours [N,C] of a texture [C,h,w] at uv [N,2], v down."""
+    grid = (uv * 2 - 1)[None, None]
+    return F.grid_sample(texture[None], grid, align_corners=False, padding_mode="border")[0, :, 0].T
+
+
+def covered_by_cloth(rest: Tensor, look: Look) -> Tensor:
+    """Which points [N,3] of the average body (rig units) the garment covers, bool [N]."""
+    x, y, z = rest.unbind(1)
+    depth, vee = look.neckline
+    edge = -2.75 - 0.4 * depth - 0.4 * (z + 0.9)
+    edge = edge - vee * (0.9 - 1.2 * x.abs()).clamp(min=0) * (z > -1.0)
+    return y < edge
+
+
+def weave(rest: Tensor, pattern: int) -> Tensor:
+    """Brightness [N,1] of a fabric at points [N,3] of the average body."""
+    if pattern == 1:
+        return 1 - 0.5 * (torch.sin(rest[:, 1:2] * 24) > 0.2).float()
+    if pattern == 2:
+        return 0.85 + 0.25 * torch.sin(rest[:, :1] * 60) * torch.sin(rest[:, 1:2] * 60)
+    return torch.full((len(rest), 1), 0.9)
+
+
+def colours(
+    kit: HeadKit, look: Look, skin: tuple[Tensor, Tensor], material: Tensor, uv: Tensor,
+    mouth: tuple[Tensor, Tensor], cloth: tuple[Tensor, Tensor],
+) -> Tensor:  # fmt: skip
+    """Linear colour [N,3] of samples before light; that of eyes is left black.
+
+    Args:
+        kit, look: whose.
+        skin: textures of head and body.
+        material: [N]; uv [N,2].
+        mouth: samples inside the mouth [m] and how deep [m,1].
+        cloth: samples of the garment [c] and their places on the average body [c,3].
+    """
+    rig = kit.rig
+    colour = torch.zeros(len(uv), 3)
+
+    def of(kind: int) -> Tensor:
+        return (material == kind).nonzero().flatten()
+
+    for kind, texture in ((SKIN, skin[0]), (BODY, skin[1])):
+        mine = of(kind)
+        colour[mine] = read(texture, uv.index_select(0, mine))
+    which, depth = mouth
+    colour[which] = torch.lerp(colour[which], MOUTH_WALL, depth)
+    colour[of(SOCKET)] = SOCKET_COLOUR
+    for kind, texture, tint in ((TEETH, rig.teeth_texture, look.teeth), (TONGUE, rig.tongue_texture, TONGUE_TINT)):
+        mine = of(kind)
+        if len(mine):
+            place = uv[mine] * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0])
+            colour[mine] = read(texture.permute(2, 0, 1).float() / 255, place) ** 2.2 * tint
+    for kind, name, tint in ((HAIR, look.hair, look.hair_colour), (BROW, look.brows, look.brow_colour)):
+        mine = of(kind)
+        if len(mine):
+            colour[mine] = tint * read(kit.cards[name].texture[:1], uv.index_select(0, mine)).clamp(0.15, 2.5) ** 1.3
+    colour[of(LASH)] = LASH_COLOUR
+    which, rest = cloth
+    colour[which] = look.cloth * weave(rest, look.cloth_pattern)
+    return colour
+
+
+def fall(
+    samples: Samples, light: Lighting, shadow: Shadow, posed: Posed, sky: Tensor, own_gloss: float, size: int, random: Tensor
+) -> Tensor:
+    """Light that falls on a picture's pixels and what shines back.
+
+    Args:
+        samples: what is seen.
+        light, shadow, posed: the picture's.
+        sky: [M] how open each sample lies to its surroundings, 0..1.
+        own_gloss: strength of this skin's shine.
+        size: of the picture's side.
+        random: [M] 0..1.
+
+    Returns:
+        [2*size*size,6] RGB of the light, then of the shine; first of skin and the like, then of hair, both also just beyond
+        their borders.
+    """
+    place, material, inside = samples.place, samples.material, samples.inside.clone()
+    hair = material == HAIR
+    card = (hair | (material == BROW) | (material == LASH)).nonzero().flatten()
+    normal = unit(samples.normal)
+    middle = posed.eyes.mean(0) + posed.turn @ torch.tensor([0.0, 0.2, -1.3])
+    # Cards of hair are flat; the hair as a whole is round.
+    outward = unit(place[:, card] - middle[:, None])
+    flat = normal[:, card]
+    flat = flat * torch.sign((flat * outward).sum(0))
+    normal[:, card] = unit(0.4 * flat + 0.6 * outward)
+    view = unit(posed.camera[:, None] - place)
+    facing = (normal * view).sum(0).clamp(0, 1)
+    wet = (material == TEETH) | (material == TONGUE)
+    inside[wet] = IN_MOUTH
+    # The back of the mouth sees little of the world.
+    sky = sky * (1 - 0.85 * inside)
+    lit = shadow.lit(place, normal, random)
+    # Light from the surroundings that comes back from neighbouring skin is warm.
+    around = torch.addmm(light.ambient[:1].T, light.ambient[1:].T, normal).clamp(min=0.02)
+    total = around * torch.stack([0.2 + 0.8 * sky, sky, sky * (0.92 + 0.08 * sky)])
+    gloss = (0.5 + 0.9 * samples.shine + 1.2 * samples.lips) * own_gloss
+    gloss[wet] = 2.0
+    gloss[(material == BROW) | (material == LASH) | (material == SOCKET)] = 0.1
+    cloth = material == CLOTH
+    gloss[cloth] = 0.05
+    grazing = (1 - facing).square().square() * (1 - facing)
+    strength = gloss * (0.028 + 0.22 * grazing)
+    wrap = WRAP[:, None].expand(3, len(inside)).clone()
+    wrap[:, hair] = HAIR_WRAP
+    wrap[:, cloth] = CLOTH_WRAP
+    strands = hair.nonzero().flatten()
+    down = posed.turn @ torch.tensor([0.0, -1.0, 0.0])
+    strand = normal[:, strands]
+    strand = unit(down[:, None] - strand * (down @ strand))
+    # What the surroundings mirror in skin at a flat angle.
+    share = strength * 0.35
+    share[hair] = 0.01
+    shine = around * (share * sky)
+    open_mouth = 1 - inside
+    for number, (lamp, colour) in enumerate(zip(light.lamps, light.colours, strict=True)):
+        cosine = lamp @ normal
+        part = (lit if number == 0 else sky) * open_mouth
+        total += ((cosine + wrap) / (1 + wrap)).clamp(min=0) * part * colour[:, None]
+        half = unit(lamp[:, None] + view)
+        sharp = (half * normal).sum(0).clamp(0, 1)
+        sharp4 = sharp.square().square()
+        sharp16 = sharp4.square().square()
+        # Two lobes of skin, broad and narrow.
+        lobe = 3.2 * sharp16 * sharp4 + 4.9 * sharp16.square().square()
+        gleam = strength * lobe * cosine.clamp(0, 1)
+        along = (half[:, strands] * strand).sum(0)
+        gleam[strands] = 0.04 * (1 - along * along).clamp(0, 1) ** 45 * (cosine[strands] + 0.3).clamp(0, 1)
+        shine += (gleam * part * sky) * colour[:, None]
+    count = size * size
+    maps = torch.zeros(7, 2 * count)
+    maps[:, samples.at + hair * count] = torch.cat([total, shine, torch.ones(1, len(inside))])
+    maps = maps.view(7, 2, size, size)
+    near = box(maps)
+    near = near[:6] / near[6:].clamp(min=1e-4)
+    result = torch.where(maps[6:] > 0, maps[:6], near)
+    for channel, reach in enumerate(SKIN_BLEED[:2]):
+        sigma = max(reach * posed.pixels, 0.5)
+        bled = blur(maps[[channel, 6], 0], sigma)
+        result[channel, 0] = bled[0] / bled[1].clamp(min=1e-4)
+    return result.flatten(1).T.contiguous()
+
+
+def box(image: Tensor) -> Tensor:
+    """Sum over the 3 x 3 pixels around each of [...,h,w]."""
+    padded = F.pad(image, (1, 1))
+    rows = padded[..., :-2] + image + padded[..., 2:]
+    padded = F.pad(rows, (0, 0, 1, 1))
+    return padded[..., :-2, :] + rows + padded[..., 2:, :]
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors [3,N] of length 1."""
+    return vectors * (vectors.square().sum(0) + 1e-12).rsqrt()
