@@ -37,19 +37,22 @@ class Opening:
         ax, ay = self.along[:, 0, None, None], self.along[:, 1, None, None]
         return (dx * ax + dy * ay) / self.length[:, None, None], dy * ax - dx * ay
 
-    def at(self, curve: Tensor, s: Tensor) -> Tensor:
-        """Value of a curve [n or 1,SAMPLES] at s [n,h,w]; the end values hold outside 0..1."""
-        curve = curve.expand(len(s), -1)
-        place = (s.clamp(0, 1) * (SAMPLES - 1)).flatten(1)
+    def edges(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        """t of the upper and the lower edge at s [n,h,w], each [n,h,w]; the end values hold outside 0..1."""
+        place = s.clamp(0, 1) * (SAMPLES - 1)
         left = place.floor().clamp(max=SAMPLES - 2)
         fraction = place - left
-        index = left.long()
-        value = curve.gather(1, index) * (1 - fraction) + curve.gather(1, index + 1) * fraction
-        return value.view(s.shape)
+        first = torch.arange(len(s), device=s.device)[:, None, None] * SAMPLES
+        index = (left.long() + first).flatten()
+        upper, lower = (
+            torch.lerp(*(curve.flatten().index_select(0, i).view(s.shape) for i in (index, index + 1)), fraction)
+            for curve in (self.upper, self.lower)
+        )
+        return upper, lower
 
-    def coverage(self, s: Tensor, t: Tensor) -> Tensor:
-        """[n,h,w] share 0..1 of each pixel that lies inside."""
-        upper, lower = self.at(self.upper, s), self.at(self.lower, s)
+    def coverage(self, s: Tensor, t: Tensor, edges: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """[n,h,w] share 0..1 of each pixel that lies inside; `edges` where they are known already."""
+        upper, lower = edges or self.edges(s)
         share = (torch.minimum(t + 0.5, lower) - torch.maximum(t - 0.5, upper)).clamp(0, 1)
         pixels = self.length[:, None, None]
         ends = (torch.minimum(s * pixels, (1 - s) * pixels) + 0.5).clamp(0, 1)
@@ -60,24 +63,23 @@ class Opening:
         return (self.lower - self.upper).clamp(min=0).mean(1)
 
 
-def polyline_envelope(s: Tensor, t: Tensor, samples: Tensor, lowest: bool) -> Tensor:
-    """Outermost t of polylines at given s.
+def envelope(s: Tensor, t: Tensor, samples: Tensor, lowest: bool) -> Tensor:
+    """Outermost t of pieces of lines at given s.
 
     Args:
-        s, t: [n,P] points in order.
+        s, t: [n,2,P] the two ends of each piece.
         samples: [M].
-        lowest: the largest t (lowest on the screen) where the line folds, else the smallest.
+        lowest: the largest t (lowest on the screen) where pieces lie over each other, else the smallest.
 
     Returns:
-        [n,M]; -inf (or +inf) where the line has no point at that s.
+        [n,M]; -inf (or +inf) where no piece has a point at that s.
     """
-    s0, s1, t0, t1 = s[:, None, :-1], s[:, None, 1:], t[:, None, :-1], t[:, None, 1:]
+    (s0, s1), (t0, t1) = s[:, :, None].unbind(1), t[:, :, None].unbind(1)
     at = samples[None, :, None]
     inside = (at >= torch.minimum(s0, s1)) & (at <= torch.maximum(s0, s1))
-    step = torch.where((s1 - s0).abs() < 1e-6, torch.ones_like(s0), s1 - s0)
+    step = torch.where((s1 - s0).abs() < 1e-6, 1.0, s1 - s0)
     value = t0 + (t1 - t0) * ((at - s0) / step).clamp(0, 1)
-    none = float("-inf") if lowest else float("inf")
-    value = torch.where(inside, value, torch.full_like(value, none))
+    value = torch.where(inside, value, float("-inf") if lowest else float("inf"))
     return value.amax(-1) if lowest else value.amin(-1)
 
 
@@ -96,14 +98,11 @@ def opening(points: Tensor, upper: list[Tensor], lower: list[Tensor]) -> Opening
     samples = torch.linspace(0, 1, SAMPLES, device=points.device, dtype=points.dtype)
 
     def curve(halves: list[Tensor], lowest: bool) -> Tensor:
-        best = None
-        for half in halves:
-            d = points[:, half, :2] - first[:, None]
-            s = (d * along[:, None]).sum(-1) / length[:, None]
-            t = d[..., 1] * along[:, None, 0] - d[..., 0] * along[:, None, 1]
-            line = polyline_envelope(s, t, samples, lowest)
-            best = line if best is None else (torch.maximum(best, line) if lowest else torch.minimum(best, line))
+        ends = torch.cat([torch.stack([half[:-1], half[1:]]) for half in halves], 1)
+        dx, dy = (points[:, ends, :2] - first[:, None, None]).unbind(-1)
+        ax, ay = along[:, :, None, None].unbind(1)
+        line = envelope((dx * ax + dy * ay) / length[:, None, None], dy * ax - dx * ay, samples, lowest)
         # Ring 0 reaches from corner to corner, so every sample has a value but for rounding at the very ends.
-        return torch.where(best.isfinite(), best, torch.zeros_like(best))
+        return torch.where(line.isfinite(), line, 0.0)
 
     return Opening(first, along, length, curve(upper, True), curve(lower, False))

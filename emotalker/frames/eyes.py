@@ -71,8 +71,8 @@ class Eye:
         x, y = self.box.pixel_centres(picture.device)
         s, t = (v[0] for v in self.rest.local(x, y))
         local = picture[:, self.box.slices[0], self.box.slices[1]].permute(1, 2, 0).contiguous()
-        above = self.rest.at(self.rest.upper, s[None])[0] - t  # > 0: over the upper edge
-        below = t - self.rest.at(self.rest.lower, s[None])[0]
+        top, bottom = (edge[0] for edge in self.rest.edges(s[None]))
+        above, below = top - t, t - bottom  # > 0: over the upper edge, under the lower
         self.local = local.permute(2, 0, 1).contiguous()
         self.skin = self._paint_skin(local, s, above, below)
         self.ball = self._paint_ball(local, x, y, s, above, below)
@@ -129,7 +129,7 @@ class Eye:
         """[3,_LASH_ROWS,S] darkness of the portrait over the lid skin, rows from the lid's edge up to the band's end."""
         s = torch.linspace(0, 1, 96, device=self.skin.device)[None, None, :].expand(1, _LASH_ROWS, -1)
         rise = torch.linspace(0, 1, _LASH_ROWS, device=self.skin.device)[None, :, None].expand_as(s)
-        t = self.rest.at(self.rest.upper, s) - rise * _LASH_BAND * self.width
+        t = self.rest.edges(s)[0] - rise * _LASH_BAND * self.width
         x, y = self._to_picture(self.rest, s, t)
         x, y = x - self.box.x0, y - self.box.y0
         there = sample(self.local, x, y)[0]
@@ -158,7 +158,8 @@ class Eye:
         box = box_around(corners, 0.45 * self.width, size)
         x, y = box.pixel_centres(vertices.device)
         s, t = now.local(x, y)
-        coverage = now.coverage(s, t)
+        edges = now.edges(s)
+        coverage = now.coverage(s, t, edges)
         scale = (self.rest.length / now.length)[:, None, None]
 
         # Where this point of the eye was in the portrait, then turned back by the gaze.
@@ -185,8 +186,7 @@ class Eye:
         here_x, here_y = rx - self.box.x0, ry - self.box.y0
         colour = sample(self.local, here_x, here_y)
         colour = colour + (sample(self.ball, gx - self.box.x0, gy - self.box.y0) - colour) * active
-        edge = now.at(now.upper, s)
-        above = (edge - t) * scale / (_LASH_BAND * self.width)
+        above = (edges[0] - t) * scale / (_LASH_BAND * self.width)
         lash = sample(
             self.lashes,
             s.clamp(0, 1) * self.lashes.shape[-1],

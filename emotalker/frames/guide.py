@@ -91,6 +91,7 @@ class GuideRenderer:
         spread = self.rest[jaw, :2]
         reach = float((spread.amax(0) - spread.amin(0)).norm()) / 2
         self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, self.lips.ring, 0.14 * reach)
+        self.centres = torch.stack(Box(0, 0, *self.size[::-1]).pixel_centres(self.device))
         self.flow_scale = min(1.0, _FLOW_SIZE / max(self.size))
         self.flow_size = (max(2, round(self.size[0] * self.flow_scale)), max(2, round(self.size[1] * self.flow_scale)))
 
@@ -133,7 +134,7 @@ class GuideRenderer:
             with torch.inference_mode():
                 crop = self.render(deltas[first:last], head[first:last]).permute(0, 2, 3, 1)
                 if dtype == torch.uint8:
-                    crop = (crop * 255).round().to(torch.uint8)
+                    crop = crop.mul_(255).round_().to(torch.uint8)
                 frames = base.expand(last - first, -1, -1, -1).clone()
                 frames[:, rows, columns] = crop
             yield frames
@@ -158,17 +159,16 @@ class GuideRenderer:
         flow = rasterise(
             positions * self.flow_scale, self.surface.triangles, displacement, self.flow_size, cull=self.surface.cull
         )
-        flow = flow.values.permute(0, 3, 1, 2).contiguous()
-        flow = F.interpolate(flow, size=self.size, mode="bilinear", align_corners=False)
+        flow = F.interpolate(flow.values.permute(0, 3, 1, 2).contiguous(), size=self.size, mode="bilinear", align_corners=False)
         for part in (self.lower_face, *(eye.part for eye in self.eyes.values())):
             self._refine(flow, positions, displacement, part)
 
-        x, y = Box(0, 0, self.size[1], self.size[0]).pixel_centres(self.device)
-        read_x, read_y = x + flow[:, 0], y + flow[:, 1]
+        still = torch.maximum(flow[:, :1].abs(), flow[:, 1:].abs()) < _STILL
+        read_x, read_y = flow.add_(self.centres).unbind(1)
         layer = sample(self.layer, read_x, read_y, outside="reflection")
-        frame = layer[:, :3] + (1 - layer[:, 3:]) * self.plate
+        frame = torch.addcmul(layer[:, :3], 1 - layer[:, 3:], self.plate)
         # Reading in place is only exact to rounding: what does not move stays bit for bit.
-        frame = torch.where(flow.abs().amax(1, keepdim=True) < _STILL, self.picture, frame)
+        frame = torch.where(still, self.picture, frame)
         for side, eye in self.eyes.items():
             self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), read_x, read_y)
         activity = deltas[:, _MOUTH_UNITS].abs().amax(1)

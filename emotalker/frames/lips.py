@@ -105,7 +105,7 @@ class Lips:
         view = frame[:, :, rows, columns]
         # Lips that now touch show the dark line of every closed mouth.
         s, t = now.local(*box.pixel_centres(vertices.device))
-        upper, lower = now.at(now.upper, s), now.at(now.lower, s)
+        upper, lower = now.edges(s)
         breadth = max(_LINE * self.width, 0.6)
         line = torch.exp(-0.5 * ((t - (upper + lower) / 2) / breadth) ** 2)
         line = line * (1 - smoothstep((lower - upper) / self.width, 0.0, 0.03)) * smoothstep(torch.minimum(s, 1 - s), 0.0, 0.14)

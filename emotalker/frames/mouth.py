@@ -160,12 +160,14 @@ class Mouth:
         box = box_around(vertices[:, self.lips.ring], 2.0, self.size)
         x, y = box.pixel_centres(frame.device)
         s, t = now.local(x, y)
-        coverage = now.coverage(s, t)[:, None]
+        edges = now.edges(s)
+        coverage = now.coverage(s, t, edges)[:, None]
         rows, columns = box.slices
         view = frame[:, :, rows, columns]
-        view += (self._inside(vertices, now, activity, box, s, t) - view) * coverage
+        view += (self._inside(vertices, activity, box, s, t - edges[0]) - view) * coverage
 
-    def _inside(self, vertices: Tensor, now: Opening, activity: Tensor, box: Box, s: Tensor, t: Tensor) -> Tensor:
+    def _inside(self, vertices: Tensor, activity: Tensor, box: Box, s: Tensor, below: Tensor) -> Tensor:
+        """[n,3,h,w] of a box: teeth, tongue and cavity at s [n,h,w] along the mouth, `below` pixels under the upper lip."""
         x, y = box.pixel_centres(vertices.device)
         shifted = (vertices + self.down - vertices.new_tensor([box.x0, box.y0, 0.0])) * _FINER
         depth = (vertices[..., 2] - vertices[:, self.lips.ring, 2].mean(1, keepdim=True)) / self.lips.width
@@ -177,7 +179,7 @@ class Mouth:
         colour = F.avg_pool2d(colour, _FINER)
 
         # Shadow of the upper lip, and of the cheeks in the corners.
-        below = (t - now.at(now.upper, s)) / self.lips.width
+        below = below / self.lips.width
         colour = self.dark + (colour - self.dark) * (1 - 0.4 * torch.exp(-below.clamp(min=0) / 0.035))[:, None]
         corner = smoothstep(torch.minimum(s, 1 - s), 0.0, 0.18)[:, None]
         colour = self.dark + (colour - self.dark) * (0.35 + 0.65 * corner)

@@ -69,7 +69,9 @@ def sample(image: Tensor, x: Tensor, y: Tensor, outside: str = "border") -> Tens
     height, width = image.shape[-2:]
     if image.dim() == 3:
         image = image.expand(len(x), -1, -1, -1)
-    grid = torch.stack([x * (2.0 / width) - 1.0, y * (2.0 / height) - 1.0], -1)
+    grid = x.new_empty(*x.shape, 2)
+    for place, at, size in ((grid[..., 0], x, width), (grid[..., 1], y, height)):
+        torch.add(x.new_tensor(-1.0), at, alpha=2.0 / size, out=place)
     return F.grid_sample(image, grid, padding_mode=outside, align_corners=False)
 
 

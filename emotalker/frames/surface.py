@@ -183,7 +183,9 @@ class Surface:
         """
         expression = vertices[:, self.controls, :2] - turn(self.rest[self.controls], self.control_weight)[..., :2]
         nodes = turn(self.nodes, self.node_turn)
-        shift = nodes[..., :2] + self.follow @ expression - self.nodes[:, :2]
+        # One product of matrices for all frames: many times as fast as one for each.
+        follow = self.follow @ expression.transpose(0, 1).flatten(1)
+        shift = nodes[..., :2] + follow.view(-1, *expression.shape[::2]).transpose(0, 1) - self.nodes[:, :2]
         # A little behind the face, which is the finer of the two where both are.
         nodes = torch.cat([self.nodes[:, :2] + shift, nodes[..., 2:] + _BEHIND * self.head_width], -1)
         image = shift.transpose(1, 2).reshape(len(shift), 2, *self.grid)
