@@ -5,7 +5,8 @@ from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
-from emotalker.motion.gains import EXPRESSION, MOUTH, apply_gains, find_blinks
+from emotalker.motion.gains import EXPRESSION, MOUTH, apply_gains, find_blinks, undo_gains
+from emotalker.motion.motion import Motion
 from emotalker.training.performance import perform
 
 LID = UNIT_INDEX["eyeBlinkLeft"]
@@ -62,6 +63,24 @@ def test_blinks_go_and_come(motion, speech):
     assert count < len(find_blinks(more.units, motion.fps)) <= 3 * count
     other = [i for i in range(52) if not FACE_UNITS[i].startswith("eye")]
     assert torch.equal(more.units[:, other], motion.units[:, other])
+
+
+def test_all_gains_zero_mean_no_motion(motion, speech):
+    still = apply_gains(motion, speech, 2, mouth=0, expression=0, head=0, blink=0)
+    assert still.units.abs().max() == 0 and still.head.abs().max() == 0
+
+
+def test_gains_are_undone(motion, speech):
+    small = apply_gains(motion, speech, 2, mouth=0.5, expression=0.4, head=0.5)
+    again = undo_gains(small)
+    close = [UNIT_INDEX["mouthClose"]]  # made up for what the gain would have parted
+    rest = [i for i in range(52) if i not in close]
+    assert torch.allclose(again.units[:, rest], motion.units[:, rest], atol=1e-6)
+    assert torch.allclose(again.head[:, 3:], motion.head[:, 3:], atol=1e-6)
+    none = apply_gains(motion, speech, 2, head=0.0)
+    assert undo_gains(none).head.abs().max() == 0, "what a gain took away stays away"
+    captured = Motion(motion.units, motion.head, 25.0, {"source": "table.csv", "head": "a word"})
+    assert undo_gains(captured).units.equal(motion.units) and undo_gains(captured).head.equal(motion.head)
 
 
 def test_a_gain_out_of_range_is_told(motion, speech):
