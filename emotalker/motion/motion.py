@@ -148,10 +148,11 @@ class Motion:
                     raise UserError(f"{path.name} is no EmoTalker motion: choose a file saved from a motion output.")
                 if tuple(json.loads(metadata["units"])) != FACE_UNITS:
                     raise UserError(f"{path.name} was made for other face units: make the motion again with this version.")
-                return cls(
-                    file.get_tensor("units"), file.get_tensor("head"), float(metadata["fps"]), json.loads(metadata["notes"])
-                )
-        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+                notes = {str(name): str(value) for name, value in json.loads(metadata["notes"]).items()}
+                return cls(file.get_tensor("units"), file.get_tensor("head"), float(metadata["fps"]), notes)
+        except UserError:
+            raise
+        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise UserError(f"the motion file {path.name} cannot be read ({error}): save the motion again.") from None
 
 

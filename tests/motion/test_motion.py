@@ -1,5 +1,7 @@
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from emotalker.errors import UserError
 from emotalker.motion.motion import Motion
@@ -24,11 +26,16 @@ def test_unusable_files_are_refused_by_name(tmp_path):
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(UserError, match=r"text\.safetensors cannot be read"):
         Motion.load(tmp_path / "text.safetensors")
-    from safetensors.torch import save_file
-
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="no EmoTalker motion"):
         Motion.load(tmp_path / "other.safetensors")
+    make().save(tmp_path / "take.safetensors")
+    with safe_open(tmp_path / "take.safetensors", "pt") as file:
+        facts, tensors = file.metadata(), {name: file.get_tensor(name) for name in ("units", "head")}
+    for name, value in (("fps", "fast"), ("fps", "0"), ("units", "[]"), ("notes", "[1]"), ("notes", "{"), ("units", "{")):
+        save_file(tensors, tmp_path / "changed.safetensors", facts | {name: value})
+        with pytest.raises(UserError):
+            Motion.load(tmp_path / "changed.safetensors")
 
 
 @pytest.mark.parametrize("fps", [12.0, 24.0, 29.97, 60.0])
