@@ -1,4 +1,4 @@
-"""The command line: `python -m emotalker generate ...`, `emotions ...` and `train PART ...`."""
+"""The command line: `python -m emotalker generate ...`, `emotions ...`, `score ...` and `train PART ...`."""
 
 import argparse
 import importlib
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "emotions" and (options.prompt is None) == (options.prompts is None):
         parser.error("emotions needs a prompt in quotes or --file FILE, one of the two")
     try:
-        return _emotions(options) if options.command == "emotions" else _generate(options)
+        return {"emotions": _emotions, "generate": _generate, "score": _score}[options.command](options)
     except UserError as error:
         print(f"emotalker: {error}", file=sys.stderr)
         return 1
@@ -96,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     read.add_argument("--seconds", type=_number(0.1, 36000), default=6.0, help="length of the speech, 0.1 to 36000")
     read.add_argument("--strength", type=_number(0, 1.5), default=1.0, help="multiplies all strengths, 0 to 1.5")
+    look = commands.add_parser("score", help="measure a talking video and print its scores as JSON")
+    look.add_argument("video", help="video file")
+    look.add_argument("--portrait", help="image file: whom it should show; by default the first face of the video itself")
+    look.add_argument("--audio", help="audio or video file: what is said; by default the video's own sound")
+    look.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")
     return parser
 
 
@@ -174,6 +179,25 @@ def _generate(options: argparse.Namespace) -> int:
         f"{made.video.target}: {made.video.frames} frames of {made.video.width} x {made.video.height}, "
         f"{made.speech_seconds:.1f} s of speech, made in {time.monotonic() - started:.1f} s"
     )
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as in _generate
+    from tqdm import tqdm
+
+    from .perception.score import score_video
+    from .pipeline import best_device
+
+    with tqdm(desc="frames", unit="", file=sys.stderr) as bar:
+        report = score_video(
+            options.video,
+            options.portrait,
+            options.audio,
+            options.device or best_device(),
+            lambda done: bar.update(done - bar.n),
+        )
+    print(report.to_json())
     return 0
 
 

@@ -17,6 +17,7 @@ from emotalker.motion.motion import Motion
 from emotalker.pipeline import format_of
 from emotalker.video.audio import Sound, read_audio, write_wav
 from emotalker.video.decode import read_frames, video_facts
+from emotalker.video.encode import write_video
 
 ROOT = Path(__file__).resolve().parent.parent
 PORTRAIT = str(ROOT / "samples" / "emotalker_portrait.png")
@@ -228,3 +229,16 @@ def test_the_sound_of_the_video_is_the_voice(voice, tmp_path):
     heard, again = read_audio(tmp_path / "a.mp4")
     assert again == rate
     assert torch.corrcoef(torch.stack([given[0], heard[0, : given.shape[1]]]))[0, 1] > 0.98
+
+
+def test_a_video_is_scored_with_its_own_sound_or_another(voice, tmp_path, capsys):
+    video = tmp_path / "a.mp4"
+    write_video([torch.zeros(30, 64, 64, 3, dtype=torch.uint8)], video, 25, Sound(*read_audio(voice)))
+    assert main(["score", str(video)]) == 0
+    own = json.loads(capsys.readouterr().out)
+    assert (own["frames"], own["fps"], own["face_found"], own["lip_sync"]) == (30, 25.0, 0.0, None)
+    assert own["notes"] == ["No face was found in the video."]
+    assert main(["score", str(video), "--portrait", str(tmp_path / "none.png")]) == 1
+    assert "none.png" in capsys.readouterr().err
+    assert main(["score", str(video), "--audio", PORTRAIT]) == 1
+    assert "emotalker_portrait.png" in capsys.readouterr().err

@@ -58,7 +58,7 @@ class Portrait:
         Raises:
             UserError: not a picture, no face, too few faces, face too small.
         """
-        image = _as_rgb(image)
+        image = as_rgb(image)
         finder = finder or FaceFinder.load(device)
         faces = finder.find(image)
         if not faces:
@@ -85,7 +85,12 @@ class Portrait:
         return cls(image, tuple(faces), face, rig, fitted, matte, neutralise)
 
 
-def _as_rgb(image: Tensor) -> Tensor:
+def as_rgb(image: Tensor) -> Tensor:
+    """A picture [H,W,C], C = 1, 3 or 4, as [H,W,3] float32 0..1 on the CPU; alpha is laid over white.
+
+    Raises:
+        UserError: not a picture.
+    """
     if image.dim() != 3 or image.shape[-1] not in (1, 3, 4) or min(image.shape[:2]) < 1:
         raise UserError(
             f"The portrait has the shape {tuple(image.shape)}, which is no single picture: give one image of [height, width, "

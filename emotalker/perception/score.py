@@ -1,7 +1,6 @@
 """Scores of a talking video: is it the person, do the lips fit the sound, is the picture steady and sharp?
 
-    report = score_stream(read_frames("out.mp4"), fps, Sound(*read_audio("out.mp4")), load_image("portrait.png"))
-    print(report.to_json())
+    print(score_video("out.mp4", portrait="portrait.png").to_json())
 
 Frames pass through once; what stays of each is a row of numbers.
 """
@@ -11,14 +10,18 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..errors import UserError
 from ..face.finder import Face, FaceFinder
+from ..face.portrait import as_rgb
+from ..picture import load_image
 from ..speech.analyse import analyse_speech
-from ..video.audio import Sound
+from ..video.audio import Sound, read_audio
+from ..video.decode import read_frames, video_facts
 from .follow import FaceFollower, regroup
 from .identity import FaceEmbedder
 from .lipsync import REACH, SHORTEST, LipSync, compare, expected_mouth
@@ -103,7 +106,7 @@ def score_stream(
         frames: chunks [n, H, W, 3] of any length, float 0..1 or bytes, all of one size.
         fps: frames per second, 1..240.
         sound: what is heard from the first frame on; None leaves lip sync out.
-        portrait: [H, W, 3] float 0..1 or bytes, whom the video should show; None compares with the video's first face.
+        portrait: [H, W, C] float 0..1, C = 1, 3 or 4, whom the video should show; None compares with the video's first face.
         device: where the networks run.
         on_progress: called with the number of frames done after each chunk; what it raises ends the run.
 
@@ -122,6 +125,31 @@ def score_stream(
     return watcher.report(fps, sound, device)
 
 
+def score_video(
+    video: str | Path,
+    portrait: str | Path | None = None,
+    audio: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    on_progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Score a video file.
+
+    Args:
+        video: any video file.
+        portrait: image file; None compares with the video's first face.
+        audio: audio or video file; None takes the video's own sound track, if it has one.
+        device: where the networks run.
+        on_progress: see score_stream.
+
+    Raises:
+        UserError: a file cannot be used; the message says which and what to do.
+    """
+    facts = video_facts(video)
+    sound = Sound(*read_audio(audio or video)) if audio is not None or facts.sound else None
+    image = None if portrait is None else load_image(portrait)
+    return score_stream(read_frames(video), facts.fps, sound, image, device, on_progress)
+
+
 class _Watcher:
     """Turns chunks of frames into rows of numbers."""
 
@@ -131,6 +159,7 @@ class _Watcher:
         self.sharpness: Sharpness | None = None
         self.compared_with: str | None = None
         if portrait is not None:
+            portrait = as_rgb(portrait)
             faces = finder.find(portrait)
             if not faces:
                 raise UserError("No face was found in the portrait: give the picture that the video was made from.")

@@ -28,12 +28,14 @@ class VideoFacts:
         width, height: pixels.
         fps: frames per second.
         metadata: text tags of the container.
+        sound: whether it has a sound track.
     """
 
     width: int
     height: int
     fps: Fraction
     metadata: dict[str, str]
+    sound: bool
 
 
 def video_facts(path: str | Path) -> VideoFacts:
@@ -45,7 +47,7 @@ def video_facts(path: str | Path) -> VideoFacts:
     with _open(path) as container:
         stream = container.streams.video[0]
         fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
-        return VideoFacts(stream.width, stream.height, fps, dict(container.metadata))
+        return VideoFacts(stream.width, stream.height, fps, dict(container.metadata), bool(container.streams.audio))
 
 
 def read_frames(path: str | Path, chunk: int = 8, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:
