@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .heads_camera import backdrop, degrade, expose
-from .heads_faces import look, random_faces
+from .heads_faces import Expression, look, random_faces
 from .heads_kit import HeadKit
 from .heads_light import random_lighting
 from .heads_people import SPLITS, Person, random_person
@@ -81,10 +81,14 @@ class HeadMaker:
         self.kit, self.split, self.seed, self.size = kit, split, seed, size
         self.renderer = Renderer(kit, size)
         self._person = lru_cache(PEOPLE_KEPT)(self._make_person)
+        self._faces = lru_cache(PEOPLE_KEPT)(self._make_faces)
 
     def _make_person(self, identity: int) -> tuple[Person, tuple[Tensor, Tensor]]:
         person = random_person(self.kit, identity, self.split)
         return person, self.renderer.painter.paint(person.look)
+
+    def _make_faces(self, group: int) -> Expression:
+        return random_faces(GROUP, np.random.default_rng([SPLITS.index(self.split), self.seed, group, 1]))
 
     def identity(self, number: int) -> int:
         """The person of a picture."""
@@ -95,8 +99,8 @@ class HeadMaker:
         """The picture of this number; numbers of one group of GROUP show the same person."""
         random = np.random.default_rng([SPLITS.index(self.split), self.seed, number])
         person, skin = self._person(self.identity(number))
-        shown = random_faces(1, random)
-        units = shown.units[0].clone()
+        shown, row = self._faces(number // GROUP), number % GROUP
+        units = shown.units[row].clone()
         shot = random_shot(units, random)
         posed = pose(self.kit, person, shot, self.size)
         light = random_lighting(random, self.split == "held_out")
@@ -114,8 +118,8 @@ class HeadMaker:
         covered = sum(blocks[:, :, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES)) >= SAMPLES**2 / 2
         mask = (covered * torch.tensor([1, 2, 4, 8])[:, None, None]).sum(0).byte().numpy()
         return Head(
-            image, jpeg, posed.landmarks, units, shown.strengths[0], shown.soft[0], mask, torch.tensor(pose_angles(posed.turn)),
-            person.identity, number, bool(shown.speaking[0]),
+            image, jpeg, posed.landmarks, units, shown.strengths[row], shown.soft[row], mask, torch.tensor(pose_angles(posed.turn)),
+            person.identity, number, bool(shown.speaking[row]),
         )  # fmt: skip
 
     def make_many(self, numbers: range | list[int], threads: int = 2) -> list[Head]:

@@ -26,6 +26,7 @@ HEAD_BOX = (0.63, 0.165, 1.0, 0.905)
 """Left, top, right, bottom of the head in MakeHuman's skin textures, as shares of their side (looked up in the pictures)."""
 HEAD_SIZE, BODY_SIZE = (1024, 512), 512
 """Rows and columns of the head's part of a skin, and the side of the whole skin, as they are kept."""
+DARK_CARD = 0.1
 CARD_SIZE = {"hair": 768, "eyebrows": 256, "eyelashes": 256}
 SHOULDERS = (3.6, 2.7)
 """How far down (height) and to the side the body below the collar is kept, decimetres of hm08."""
@@ -188,7 +189,11 @@ def keep_card(stored: dict[str, Tensor], folder: Path, kind: str, base: np.ndarr
     side = CARD_SIZE[kind]
     picture = np.array(Image.open(image).convert("RGBA").resize((side, side), Image.Resampling.LANCZOS), dtype=np.float32) / 255
     light, alpha = picture[..., :3].mean(-1), picture[..., 3]
-    relative = light / max(float(light[alpha > 0.5].mean()), 0.02)
+    mean = float(light[alpha > 0.5].mean())
+    relative = light / max(mean, 0.02)
+    if mean < DARK_CARD:
+        # What is painted nearly black holds little but noise.
+        relative = 1 + 0.35 * (relative - 1)
     stored[f"{name}.texture"] = torch.from_numpy(np.stack([relative.clip(0, 4), alpha])).half()
     if kind != "hair":
         distance, near = tree.query(proxy.place(base)[vertex], BOUND_TO)

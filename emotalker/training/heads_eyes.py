@@ -12,6 +12,8 @@ from .heads_skin import step
 
 IRIS_LATITUDE, IRIS_RADIUS = 29.0, 0.385
 """Where the iris ends on the rig's eyeball (degrees) and in the stored eye textures (share of half their side)."""
+IRIS_GREY = 0.4
+"""How much of the painted irises' colour is taken away; they are brighter than people's."""
 CORNEA = 1.54
 """Radius of the eyeball over that of the cornea: 12 mm / 7.8 mm (textbook anatomy)."""
 
@@ -31,7 +33,7 @@ def lid_shade(pixel: Tensor, side: int, pixels: float) -> Tensor:
     mask = torch.zeros(1, int(y.max()) + margin + 1, int(x.max()) + margin + 1)
     mask[0, y, x] = 1
     seen = blur(mask, radius)[0]
-    shade = 0.45 + 0.55 * step(seen[y - above, x], 0.1, 0.9)
+    shade = 0.55 + 0.45 * step(seen[y - above, x], 0.1, 0.9)
     return shade * (0.75 + 0.25 * step(seen[y, x], 0.4, 0.95))
 
 
@@ -61,7 +63,8 @@ def eye_colour(
     ring = torch.exp(-(((latitude - IRIS_LATITUDE) / 3.0) ** 2))[:, None]
     pupil = 1 - step(latitude, 8.0, 11.0)[:, None]
     white = colour * torch.tensor([0.88, 0.83, 0.80])
-    own = colour * look.eye_tint * 1.25 * (1 - pupil) + 0.004 * pupil
+    grey = (colour @ torch.tensor([0.2126, 0.7152, 0.0722]))[:, None]
+    own = torch.lerp(colour, grey, IRIS_GREY) * look.eye_tint * 1.25 * (1 - pupil) + 0.004 * pupil
     colour = (own * iris + white * (1 - iris)) * (1 - 0.45 * ring)
     centre = torch.where(right[:, None], posed.eyes[0], posed.eyes[1])
     normal = F.normalize(place - centre, dim=1)

@@ -21,7 +21,7 @@ from .build_rig import EYEBALL_RADIUS
 from .heads_assets import BOUND_TO, BROWS, HAIRS, LASHES, Placement, build
 from .rig_parts import EYE_HELPER, eyeball_directions
 
-VERSION = 4
+VERSION = 5
 """Part of the stored kit's name: raise it when what is stored changes."""
 HELD_OUT = {
     "skins": ("young_lightskinned_male_diffuse2", "middleage_lightskinned_female_diffuse2", "old_darkskinned_male_diffuse",

@@ -83,7 +83,7 @@ def random_lighting(random: np.random.Generator, held_out: bool) -> Lighting:
     setup = SETUPS[str(random.choice(names))]
     white = kelvin(float(random.uniform(*setup.key)) * 0.5 + 0.5 * float(random.uniform(*setup.sky)))
     # The camera's white balance takes most of the common colour out.
-    balance = white ** random.uniform(0.55, 1.0)
+    balance = white ** random.uniform(0.7, 1.0)
     key = kelvin(random.uniform(*setup.key)) / balance
     sky = kelvin(random.uniform(*setup.sky)) / balance
     side = np.radians(random.uniform(-setup.side, setup.side))

@@ -17,9 +17,11 @@ ONE_ANCESTRY = 0.6
 """Share of people of one ancestry alone; the others are mixtures."""
 BETWEEN_SEXES = 0.15
 """Largest share of the other sex's shape that people have."""
-DETAIL, DETAIL_MOST = 0.30, 0.75
-ASYMMETRY = 0.18
+DETAIL, DETAIL_MOST = 0.26, 0.7
+ASYMMETRY = 0.14
 """Standard deviation and largest value of a detail slider (range -1..1), and deviation of the one-sided targets."""
+CALM_PARTS, CALM_DETAIL = ("ear-", "eyebrows-angle", "mouth-angles", "mouth-scale", "lip-volume", "lip-height"), 0.45
+"""Details of which little is enough: large ones look odd, or like an expression."""
 LONG_HAIR = ("bob01", "bob02", "braid01", "long01", "ponytail01")
 CLOTHS = (
     (0.02, 0.02, 0.025), (0.6, 0.6, 0.58), (0.05, 0.07, 0.16), (0.3, 0.05, 0.05), (0.1, 0.16, 0.12), (0.35, 0.3, 0.24),
@@ -149,7 +151,8 @@ def shape_sliders(kit: HeadKit, random: np.random.Generator, sex: float, ancestr
             continue
         stem = name.removeprefix("detail/")
         if stem.startswith("asym"):
-            weights[name] = float(np.clip(abs(random.normal(0, ASYMMETRY)), 0, 0.4)) * (random.random() < 0.25)
+            size = float(np.clip(abs(random.normal(0, ASYMMETRY)), 0, 0.4)) * (random.random() < 0.25)
+            weights[name] = size * (0.35 if "brow" in stem else 1.0)
     pairs: dict[str, list[str]] = {}
     for name in kit.names:
         stem = name.removeprefix("detail/")
@@ -161,7 +164,7 @@ def shape_sliders(kit: HeadKit, random: np.random.Generator, sex: float, ancestr
             pairs.setdefault(key, []).append(name)
     for names in pairs.values():
         endings = sorted({name.rsplit("-", 1)[1] for name in names})
-        spread = DETAIL * (0.5 if "ear-" in names[0] else 1.0)
+        spread = DETAIL * (CALM_DETAIL if any(part in names[0] for part in CALM_PARTS) else 1.0)
         value = float(np.clip(random.normal(0, spread), -DETAIL_MOST, DETAIL_MOST))
         shapes = names[0].startswith("detail/head-") and len(names) == 1
         for name in names:
@@ -204,7 +207,7 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
     hair_names = assets("hair", HAIRS, split)
     if male:
         hair_names = [name for name in hair_names if name not in LONG_HAIR] + (["long01"] if "long01" in hair_names else [])
-        shares = np.array([0.12 if name == "long01" else 1.0 for name in hair_names])
+        shares = np.array([0.05 if name == "long01" else 1.0 for name in hair_names])
     else:
         shares = np.array([1.6 if name in LONG_HAIR else 0.55 for name in hair_names])
     # One hair falls over half of the face.
@@ -239,7 +242,9 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
         beard=beard,
         blush=float(abs(random.normal(0.25, 0.2))) + 0.3 * makeup,
         freckles=float(random.random() ** 2 * (random.random() < 0.25) * (main == "caucasian")),
-        lips=tensor(np.array([1.0, 0.97, 0.97]) * (1 - makeup * np.array([0.15, 0.5, 0.45]))),
+        lips=tensor(
+            (np.array([1.05, 1.2, 1.18]) if male else np.array([1.0, 0.97, 0.97])) * (1 - makeup * np.array([0.15, 0.5, 0.45]))
+        ),
         gloss=float(np.exp(random.normal(0, 0.35))),
         hair=hair,
         brows=str(random.choice(assets("eyebrows", BROWS, split))),
@@ -247,13 +252,13 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
         eyes=eye,
         hair_colour=tensor(colour),
         brow_colour=tensor(brow),
-        eye_tint=tensor(np.exp(random.normal(0, 0.15, 3)) * np.exp(random.normal(0, 0.25))),
+        eye_tint=tensor(np.exp(random.normal(0, 0.08, 3)) * np.exp(random.normal(0, 0.25))),
         teeth=tensor(np.array([1.0, 0.96, 0.86]) ** random.uniform(0, 1.6) * random.uniform(0.55, 0.8)),
         cloth=tensor(cloth.clip(0.01, 0.8)),
         neckline=(float(random.uniform(0.0, 1.0)), float(random.random() < 0.35)),
         cloth_pattern=int(random.integers(4)),
         noise=int(random.integers(2**31)),
-        brow_size=float(np.exp(random.normal(0.55 if male else 0.3, 0.2))),
+        brow_size=float(np.exp(random.normal(0.3 if male else 0.12, 0.18))),
     )
 
 

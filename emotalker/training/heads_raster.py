@@ -4,6 +4,8 @@ The scene is drawn into one buffer in several goes. Surfaces with an alpha textu
 test, whether it is there; with several samples a pixel that gives soft hair without sorting.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -39,6 +41,21 @@ def _expand(counts: Tensor) -> tuple[Tensor, Tensor]:
     return item, torch.arange(len(item)) - (torch.cumsum(counts, 0) - counts)[item]
 
 
+@dataclass(frozen=True)
+class Fragments:
+    """N places where a triangle covers a pixel: `pixel` numbers, `key` (depth above face number, smaller wins), `opacity`."""
+
+    pixel: Tensor
+    key: Tensor
+    opacity: Tensor | None
+
+    def only(self, which: Tensor) -> "Fragments":
+        """Those where `which` [N] is true."""
+        index = which.nonzero().flatten()
+        opacity = None if self.opacity is None else self.opacity.index_select(0, index)
+        return Fragments(self.pixel.index_select(0, index), self.key.index_select(0, index), opacity)
+
+
 class DepthBuffer:
     """The picture's nearest surface, (h, w) pixels, filled by one mesh after another."""
 
@@ -47,37 +64,32 @@ class DepthBuffer:
         self.size = size
         self.near, self.step = near, (_DEPTH_STEPS - 1) / max(far - near, 1e-9)
         self.best = torch.full((size[0] * size[1],), _FAR)
-        self.faces = 0
-        self._corners: list[Tensor] = []
 
-    def draw(
+    def put(self, fragments: Fragments) -> None:
+        """Keep the nearest fragment of each pixel, of these and what is there."""
+        self.best.scatter_reduce_(0, fragments.pixel, fragments.key, "amin")
+
+    def fragments(
         self,
         points: Tensor,
         triangles: Tensor,
+        first: int = 0,
         cull: bool = True,
         uv: Tensor | None = None,
         opacity: Tensor | None = None,
-        least: float = 0.5,
-        behind: Tensor | None = None,
-        passed: Tensor | None = None,
-    ) -> int:
-        """Draw a mesh.
+        least: float = 0.0,
+    ) -> Fragments:
+        """All fragments of a mesh that no opaque surface in the buffer hides.
 
         Args:
             points: [V,3] x right, y down in pixels (centres at +0.5), z smaller = nearer.
             triangles: [F,3].
+            first: number of the first face.
             cull: leave out triangles that turn away: those not counter-clockwise where y points up.
-            uv: [F,3,2] texture coordinates of the corners, v down, and `opacity` [th,tw] of the texture.
+            uv: [F,3,2] texture coordinates of the corners, v down, and `opacity` [th,tw] of the texture, if there is one.
             least: opacity from which a fragment is there.
-            behind: [h*w] `best` of another buffer: only what lies before it is drawn.
-            passed: [h*w] share of light that passes all fragments drawn so far; each one's opacity is taken off (in place).
-
-        Returns:
-            Number of the mesh's first face in the buffer.
         """
         h, w = self.size
-        first = self.faces
-        self.faces += len(triangles)
         corners = points.index_select(0, triangles.flatten()).view(-1, 3, 3)
         x, y = corners[..., 0], corners[..., 1]
         area = doubled_area(corners)
@@ -86,7 +98,8 @@ class DepthBuffer:
         keep = (bottom >= top) & (x.amax(1) > 0) & (x.amin(1) < w) & ((area < -1e-6) if cull else (area.abs() > 1e-6))
         face = keep.nonzero().flatten()
         if len(face) == 0:
-            return first
+            nothing = torch.zeros(0, dtype=torch.long)
+            return Fragments(nothing, nothing, None if opacity is None else torch.zeros(0))
         corners, top, bottom = corners[face], top[face], bottom[face]
         plane, depth = planes(corners), corners[..., 2]
         # A row lies where all three weights are positive: each gives a bound on x from the left or from the right.
@@ -103,42 +116,34 @@ class DepthBuffer:
         item, step = _expand((bottom - top + 1).long())
         row = top.long().index_select(0, item) + step
         yc = row + 0.5
-        t = table.index_select(0, item)
-        bound = torch.addcmul(t[:, 3:6], t[:, 0:3], yc[:, None])
-        left, right = (bound + t[:, 6:9]).amax(1), (bound + t[:, 9:12]).amin(1)
+        t = table.index_select(0, item).T.contiguous()
+        bound = torch.addcmul(t[3:6], t[0:3], yc)
+        left, right = (bound + t[6:9]).amax(0), (bound + t[9:12]).amin(0)
         x0 = (left - 0.5 - _OVERLAP).ceil().clamp(min=0)
         x1 = (right - 0.5 + _OVERLAP).floor().clamp(max=w - 1)
         width = (x1 - x0 + 1).clamp(min=0).long()
-        base = t[:, 13] * yc + t[:, 14]
-        z = torch.minimum(torch.maximum(t[:, 12] * (x0 + 0.5) + base, t[:, 15]), t[:, 16])
-        z_end = torch.minimum(torch.maximum(t[:, 12] * (x1 + 0.5) + base, t[:, 15]), t[:, 16])
+        base = t[13] * yc + t[14]
+        z = torch.minimum(torch.maximum(t[12] * (x0 + 0.5) + base, t[15]), t[16])
+        z_end = torch.minimum(torch.maximum(t[12] * (x1 + 0.5) + base, t[15]), t[16])
         slope = (z_end - z) / (x1 - x0).clamp(min=1) * self.step
         z = (z - self.near) * self.step
         span, along = _expand(width)
-        if len(span) == 0:
-            return first
-        start = row * w + x0.long()
-        pixel = start.index_select(0, span) + along
+        pixel = (row * w + x0.long()).index_select(0, span) + along
         z = torch.addcmul(z.index_select(0, span), slope.index_select(0, span), along.float())
-        key = z.clamp(0, _DEPTH_STEPS - 1).long() << 32
         own = item.index_select(0, span)
-        if opacity is not None:
-            # What is hidden already need not be looked up.
-            limit = (self.best if behind is None else behind).index_select(0, pixel)
-            seen = (key < limit).nonzero().flatten()
-            pixel, key, own = (value.index_select(0, seen) for value in (pixel, key, own))
-            place = affine(plane, uv[face]).index_select(0, own)
-            height, breadth = opacity.shape
-            px, py = (pixel % w) + 0.5, torch.div(pixel, w, rounding_mode="floor") + 0.5
-            column = ((place[:, 0] * px + place[:, 1] * py + place[:, 2]) * breadth).long().clamp(0, breadth - 1)
-            line = ((place[:, 3] * px + place[:, 4] * py + place[:, 5]) * height).long().clamp(0, height - 1)
-            value = opacity.flatten().index_select(0, line * breadth + column)
-            there = (value > least).nonzero().flatten()
-            pixel, key, own = (v.index_select(0, there) for v in (pixel, key, own))
-            if passed is not None:
-                passed.scatter_reduce_(0, pixel, 1 - value.index_select(0, there), "prod")
-        self.best.scatter_reduce_(0, pixel, key | (face.index_select(0, own) + first), "amin")
-        return first
+        key = (z.clamp(0, _DEPTH_STEPS - 1).long() << 32) | (face + first).index_select(0, own)
+        if opacity is None:
+            return Fragments(pixel, key, None)
+        # What is hidden already need not be looked up.
+        seen = (key < self.best.index_select(0, pixel)).nonzero().flatten()
+        pixel, key, own = (value.index_select(0, seen) for value in (pixel, key, own))
+        place = affine(plane, uv[face]).index_select(0, own).T
+        height, breadth = opacity.shape
+        px, py = (pixel % w) + 0.5, torch.div(pixel, w, rounding_mode="floor") + 0.5
+        column = ((place[0] * px + place[1] * py + place[2]) * breadth).long().clamp(0, breadth - 1)
+        line = ((place[3] * px + place[4] * py + place[5]) * height).long().clamp(0, height - 1)
+        value = opacity.flatten().index_select(0, line * breadth + column)
+        return Fragments(pixel, key, value).only(value > least)
 
     def result(self) -> tuple[Tensor, Tensor]:
         """(face number [h,w], -1 where nothing is; depth [h,w] 0..1, 1 where nothing is)."""

@@ -38,11 +38,34 @@ _OF_GROUP = {"eye_socket": SOCKET, "teeth_upper": TEETH, "teeth_lower": TEETH, "
              "eyeball_right": EYE, "eyeball_left": EYE}  # fmt: skip
 DENSE, FAINT = 0.6, 0.04
 """Opacity of hair from which it hides what is behind it, and below which it is not drawn."""
-CARD_ALPHA = {HAIR: (1.0, 1.0), BROW: (1.25, 0.75), LASH: (0.55, 1.2)}
+CARD_ALPHA = {HAIR: (1.0, 1.0), BROW: (1.1, 0.8), LASH: (0.55, 1.2)}
 """Gain and power of the cards' opacity: brows are painted thin, lashes as if made up."""
 COLLAR_BELOW = -2.0
 """Height in rig units below which skin may be covered by a garment."""
 LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """All triangles of a picture: `screen` [V,3] in samples, `world` [V,3], `triangles` [F,3], `uv` [F,3,2], `material` [F]."""
+
+    screen: Tensor
+    world: Tensor
+    triangles: Tensor
+    uv: Tensor
+    material: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """What the N samples of a picture see: `face` [N] nearest surface and `veil` [N] nearest thin thing before it, -1 for none;
+    `passed` [N] share of light that passes the veil; `depth` [hS,wS] of the surface in rig units, `far` that of nothing."""
+
+    face: Tensor
+    veil: Tensor
+    passed: Tensor
+    depth: Tensor
+    far: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,24 +116,65 @@ class Renderer:
         _, y, z = self.rest.unbind(1)
         chin, brow = float(marks[152, 1]), float(marks[10, 1])
         face = step(z, -0.9, -0.7) * step(y, chin - 0.12, chin + 0.05) * step(y, brow + 0.25, brow)
-        self.in_face = (face[self.triangles].mean(1) > 0.5) & (self.material <= SOCKET)
-        self.inner = (self.masks[:, 1][self.triangles].amax(1) > 0.1) & (self.material <= SOCKET)
-        self.low = (self.material <= BODY) & (y[self.triangles].amin(1) < COLLAR_BELOW)
+        in_face = (face[self.triangles].mean(1) > 0.5) & (self.material <= SOCKET)
+        inner = (self.masks[:, 1][self.triangles].amax(1) > 0.1) & (self.material <= SOCKET)
+        low = (self.material <= BODY) & (y[self.triangles].amin(1) < COLLAR_BELOW)
+        self.flags = torch.stack([inner, in_face, low], 1).to(torch.int8)
         self.right_eye = torch.zeros(len(self.triangles), dtype=torch.bool)
         self.right_eye[: int(solid.sum())] = rig.triangle_group[solid] == GROUPS.index("eyeball_right")
-        mesh = torch.isin(self.material, torch.tensor([SKIN, BODY], dtype=torch.int8)) & ~self.inner
+        mesh = torch.isin(self.material, torch.tensor([SKIN, BODY], dtype=torch.int8)) & ~inner
         self.casting = self.triangles[mesh]
         side = size * SAMPLES
         grid = torch.arange(side * side)
-        self.x, self.y = grid % side, torch.div(grid, side, rounding_mode="floor")
-        self.once = (self.x % SAMPLES == 0) & (self.y % SAMPLES == 0)
-        self.at = torch.div(self.y, SAMPLES, rounding_mode="floor") * size + torch.div(self.x, SAMPLES, rounding_mode="floor")
+        x, y = grid % side, torch.div(grid, side, rounding_mode="floor")
+        self.x, self.y = x + 0.5, y + 0.5
+        self.at = torch.div(y, SAMPLES, rounding_mode="floor") * size + torch.div(x, SAMPLES, rounding_mode="floor")
 
     def _opacity(self, name: str, material: int) -> Tensor:
         """Opacity [h,w] of a card's texture."""
         gain, power = CARD_ALPHA[material]
         alpha = self.kit.cards[name].texture[1]
         return alpha if material == HAIR else (gain * alpha**power).clamp(max=0.95)
+
+    def _scene(self, person: Person, posed: Posed) -> tuple[Mesh, list[tuple[str, int, int]]]:
+        """All meshes of a picture as one, and the cards among them: (name, material, first face)."""
+        meshes, cards = [(posed.screen, posed.world, self.triangles, self.uv, self.material)], []
+        points, faces = len(posed.screen), len(self.triangles)
+        for name, material in ((person.look.hair, HAIR), (person.look.brows, BROW), (person.look.lashes, LASH)):
+            if name:
+                card = self.kit.cards[name]
+                cards.append((name, material, faces))
+                own = torch.full((len(card.triangles),), material, dtype=torch.int8)
+                screen = posed.card_screens[name]
+                meshes.append((screen, posed.cards[name], card.triangles + points, card.uv[card.triangles], own))
+                points, faces = points + len(screen), faces + len(own)
+        screen, world, triangles, uv, material = (torch.cat(parts) for parts in zip(*meshes, strict=True))
+        return Mesh(screen * torch.tensor([SAMPLES, SAMPLES, 1.0]), world, triangles, uv, material), cards
+
+    def _layers(self, mesh: Mesh, cards: list[tuple[str, int, int]], shadow: Shadow) -> Layers:
+        """What the samples see, and the shadow map."""
+        side = self.size * SAMPLES
+        near, far = float(mesh.screen[:, 2].min()) - 0.1, float(mesh.screen[:, 2].max()) + 0.1
+        buffer, veil = DepthBuffer((side, side), near, far), DepthBuffer((side, side), near, far)
+        buffer.put(buffer.fragments(mesh.screen, self.triangles))
+        lamp = shadow.view(mesh.world)
+        shadow.buffer.put(shadow.buffer.fragments(lamp, self.casting))
+        passed = torch.ones(side * side)
+        # Dense hair hides what is behind it; thin hair, brows and lashes are a veil before everything.
+        for name, material, first in cards:
+            faces = slice(first, first + len(self.kit.cards[name].triangles))
+            triangles, uv, opacity = mesh.triangles[faces], mesh.uv[faces], self._opacity(name, material)
+            found = buffer.fragments(mesh.screen, triangles, first, False, uv, opacity, FAINT)
+            if material == HAIR:
+                buffer.put(found.only(found.opacity > DENSE))
+                dense = shadow.buffer.fragments(lamp, triangles, 0, False, uv, opacity, DENSE)
+                shadow.buffer.put(dense)
+                found = found.only((found.opacity <= DENSE) & (found.key < buffer.best.index_select(0, found.pixel)))
+            veil.put(found)
+            passed.scatter_reduce_(0, found.pixel, 1 - found.opacity, "prod")
+        shadow.finish()
+        face, depth = buffer.result()
+        return Layers(face.flatten(), veil.result()[0].flatten(), passed, near + depth * 2**30 / buffer.step, far)
 
     def draw(
         self, person: Person, posed: Posed, light: Lighting, skin: tuple[Tensor, Tensor], random: torch.Generator
@@ -126,109 +190,87 @@ class Renderer:
         """
         size, side = self.size, self.size * SAMPLES
         look, kit = person.look, self.kit
-        scale = torch.tensor([SAMPLES, SAMPLES, 1.0])
-        screen = posed.screen * scale
-        near, far = float(screen[:, 2].min()) - 2.0, float(screen[:, 2].max()) + 2.0
-        buffer, veil = DepthBuffer((side, side), near, far), DepthBuffer((side, side), near, far)
-        buffer.draw(screen, self.triangles)
+        mesh, cards = self._scene(person, posed)
         shadow = Shadow(light, posed.world[: len(kit.rig.vertices)].mean(0))
-        shadow.buffer.draw(shadow.view(posed.world), self.casting)
-        passed = torch.ones(side * side)
-        points, triangles, uvs, materials, worlds = [screen], [self.triangles], [self.uv], [self.material], [posed.world]
-        offset, veil.faces = len(screen), buffer.faces
-        # Dense hair hides what is behind it; thin hair, brows and lashes are a veil before everything.
-        for name, material in ((look.hair, HAIR), (look.brows, BROW), (look.lashes, LASH)):
-            if not name:
-                continue
-            card, card_screen = kit.cards[name], posed.card_screens[name] * scale
-            uv, opacity = card.uv[card.triangles], self._opacity(name, material)
-            if material == HAIR:
-                buffer.draw(card_screen, card.triangles, False, uv, opacity, DENSE)
-                shadow.buffer.draw(shadow.view(posed.cards[name]), card.triangles, False, uv, opacity, DENSE)
-            veil.draw(card_screen, card.triangles, False, uv, opacity, FAINT, buffer.best, passed)
-            points.append(card_screen)
-            triangles.append(card.triangles + offset)
-            uvs.append(uv)
-            worlds.append(posed.cards[name])
-            materials.append(torch.full((len(card.triangles),), material, dtype=torch.int8))
-            offset += len(card_screen)
-        face, depth = buffer.result()
-        shadow.finish()
-        points, triangles, uvs, materials = torch.cat(points), torch.cat(triangles), torch.cat(uvs), torch.cat(materials)
-        flat, thin = face.flatten(), veil.result()[0].flatten()
-        behind, before = (flat >= 0).nonzero().flatten(), (thin >= 0).nonzero().flatten()
+        layers = self._layers(mesh, cards, shadow)
+        behind, before = (layers.face >= 0).nonzero().flatten(), (layers.veil >= 0).nonzero().flatten()
         pixel = torch.cat([behind, before])
-        own = torch.cat([flat.index_select(0, behind), thin.index_select(0, before)])
+        own = torch.cat([layers.face.index_select(0, behind), layers.veil.index_select(0, before)])
         # What a sample needs of its triangle is worked out once for each triangle that is seen.
-        seen = torch.zeros(len(triangles), dtype=torch.bool)
+        seen = torch.zeros(len(mesh.triangles), dtype=torch.bool)
         seen[own] = True
         visible = seen.nonzero().flatten()
-        place = torch.zeros(len(triangles), dtype=torch.long)
-        place[visible] = torch.arange(len(visible))
-        own_seen = place.index_select(0, own)
-        plane = planes(points[triangles[visible]])
-        x, y = self.x.index_select(0, pixel) + 0.5, self.y.index_select(0, pixel) + 0.5
-        t = affine(plane, uvs[visible]).index_select(0, own_seen)
-        uv = torch.stack([t[:, 0] * x + t[:, 1] * y + t[:, 2], t[:, 3] * x + t[:, 4] * y + t[:, 5]], 1)
-        material = materials.index_select(0, own)
+        number = torch.zeros(len(mesh.triangles), dtype=torch.int32)
+        number[visible] = torch.arange(len(visible), dtype=torch.int32)
+        number = number.index_select(0, own)
+        plane = planes(mesh.screen[mesh.triangles[visible]])
+        x, y = self.x.index_select(0, pixel), self.y.index_select(0, pixel)
+        t = affine(plane, mesh.uv[visible]).index_select(0, number).T
+        uv = torch.stack([t[0] * x + t[1] * y + t[2], t[3] * x + t[4] * y + t[5]], 1)
 
         def weights(which: Tensor) -> Tensor:
-            return weights_at(plane.index_select(0, own_seen[which]), x[which], y[which])
+            return weights_at(plane.index_select(0, number[which]), x[which], y[which])
 
-        def flagged(flags: Tensor) -> Tensor:
-            return torch.cat([flags, torch.zeros(len(triangles) - len(flags), dtype=torch.bool)]).index_select(0, own)
-
-        inner, in_face = flagged(self.inner), flagged(self.in_face)
-        low = flagged(self.low).nonzero().flatten()
-        rest = blend(self.rest, triangles[own[low]], weights(low))
+        # Per triangle: material, and whether it is of the inner mouth, of the face, or low enough for clothes.
+        flags = F.pad(self.flags, (0, 0, 0, len(mesh.triangles) - len(self.flags)))
+        material, inner, in_face, low = torch.cat([mesh.material[:, None], flags], 1).index_select(0, own).T
+        material, inner, in_face = material.contiguous(), inner.bool(), in_face.bool()
+        low = low.nonzero().flatten()
+        rest = blend(self.rest, mesh.triangles[own[low]], weights(low))
         cloth = covered_by_cloth(rest, look)
         material[low[cloth]] = CLOTH
         mouth = inner.nonzero().flatten()
-        depths = blend(self.masks[:, 1:2], triangles[own[mouth]], weights(mouth))
+        depths = blend(self.masks[:, 1:2], mesh.triangles[own[mouth]], weights(mouth))
         colour = colours(kit, look, skin, material, uv, (mouth, depths), (low[cloth], rest[cloth]))
 
-        # Light is worked out once a pixel.
-        once = self.once.index_select(0, pixel).nonzero().flatten()
-        world = torch.cat(worlds)
+        # Light is worked out for one sample a pixel, and one of hair where there is hair and something else.
+        at = self.at.index_select(0, pixel)
+        place = at + (material == HAIR) * (size * size)
+        chosen = torch.full((2 * size * size,), -1).scatter_reduce_(0, place, torch.arange(len(place)), "amax")
+        once = chosen[chosen >= 0]
+        chosen[chosen >= 0] = torch.arange(len(once))
         skins, solid = len(posed.world), len(self.triangles)
         normals = vertex_normals(posed.world, self.triangles, kit.merged)
-        if len(world) > skins:
-            of_cards = vertex_normals(world[skins:], triangles[solid:] - skins, torch.arange(len(world) - skins))
+        if cards:
+            of_cards = vertex_normals(mesh.world[skins:], mesh.triangles[solid:] - skins, torch.arange(len(mesh.world) - skins))
             normals = torch.cat([normals, of_cards])
-        values = torch.cat([world, normals, F.pad(self.masks, (0, 0, 0, len(world) - skins))], 1)
-        values = blend(values, triangles.index_select(0, own[once]), weights(once))
-        metric = near + depth[::SAMPLES, ::SAMPLES] / buffer.step * 2**30
-        sky = creases(torch.where(face[::SAMPLES, ::SAMPLES] >= 0, metric, far), posed.pixels).flatten()
-        at = self.at.index_select(0, pixel)
-        values = values.T.contiguous()
+        values = torch.cat([mesh.world, normals, F.pad(self.masks, (0, 0, 0, len(normals) - skins))], 1)
+        values = blend(values, mesh.triangles.index_select(0, own[once]), weights(once)).T.contiguous()
+        depth = torch.where(layers.face.view(side, side) >= 0, layers.depth, layers.far)[::SAMPLES, ::SAMPLES]
+        sky = creases(depth, posed.pixels).flatten()
         samples = Samples(values[:3], values[3:6], *values[6:], material[once], at[once])
         shade = fall(samples, light, shadow, posed, sky[at[once]], look.gloss, size, torch.rand(len(once), generator=random))
-        s = shade.index_select(0, at + (material == HAIR) * (size * size))
+        s = shade.index_select(0, chosen.index_select(0, place))
         lit = torch.addcmul(s[:, 3:], colour, s[:, :3])
         eye = (material == EYE).nonzero().flatten()
         if len(eye):
-            spot = blend(world, triangles[own[eye]], weights(eye))
+            spot = blend(mesh.world, mesh.triangles[own[eye]], weights(eye))
             lids = lid_shade(pixel[eye], side, posed.pixels * SAMPLES)
             lit[eye] = eye_colour(kit, look, posed, light, spot, uv[eye], self.right_eye[own[eye]], lids, shadow)
 
         count = len(behind)
-        image = torch.zeros(side * side, 4)
-        image[behind] = F.pad(lit[:count], (0, 1), value=1.0)
-        pass_before = passed[before][:, None]
-        image[before] = image[before] * pass_before + F.pad(lit[count:], (0, 1), value=1.0) * (1 - pass_before)
-        image = image.view(size, SAMPLES, size, SAMPLES, 4)
-        pooled = sum(image[:, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES)).permute(2, 0, 1) / SAMPLES**2
-        kinds = torch.full((side * side,), -1, dtype=torch.int8)
-        kinds[behind] = material[:count]
-        inside, faces = torch.zeros(2, side * side, dtype=torch.bool)
         in_mouth = ((material == TEETH) | (material == TONGUE) | inner)[:count]
-        inside[behind] = in_mouth
         of_face = in_face[:count] & (material[:count] == SKIN)
-        faces[behind] = in_face[:count] | in_mouth | (material[:count] == EYE)
-        thick = before[passed[before] < 0.5]
-        kinds[thick] = materials[thin[thick]]
-        hidden = thick[kinds[thick] == HAIR]
-        faces[hidden] = False
         means = [float((v[:count][of_face] @ LUMINANCE).mean()) if of_face.any() else 0.2 for v in (lit, colour)]
+        kinds = torch.full((side * side,), -1, dtype=torch.int8)
+        inside, faces = torch.zeros(2, side * side, dtype=torch.bool)
+        kinds[behind], inside[behind] = material[:count], in_mouth
+        faces[behind] = in_face[:count] | in_mouth | (material[:count] == EYE)
+        thick = before[layers.passed[before] < 0.5]
+        kinds[thick] = mesh.material[layers.veil[thick]]
+        faces[thick[kinds[thick] == HAIR]] = False
+        pooled = self._pooled(lit, behind, before, layers.passed)
         view = (side, side)
         return Rendering(pooled[:3], pooled[3], kinds.view(view), inside.view(view), faces.view(view), *means)
+
+    def _pooled(self, lit: Tensor, behind: Tensor, before: Tensor, passed: Tensor) -> Tensor:
+        """The picture [4,h,w], light and cover, of samples [N,3]: first those behind, then the veil before them."""
+        count, size = len(behind), self.size
+        lit = F.pad(lit, (0, 1), value=1.0)
+        image = torch.zeros((size * SAMPLES) ** 2, 4)
+        image[behind] = lit[:count]
+        through = passed[before][:, None]
+        image[before] = torch.lerp(lit[count:], image[before], through)
+        image = image.view(size, SAMPLES, size, SAMPLES * 4)
+        rows = sum(image[:, i] for i in range(SAMPLES))
+        return rows.view(size, size, SAMPLES, 4).sum(2).permute(2, 0, 1) / SAMPLES**2

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .heads_kit import HeadKit
@@ -41,9 +40,10 @@ class Samples:
 
 
 def read(texture: Tensor, uv: Tensor) -> Tensor:
-    """Colours [N,C] of a texture [C,h,w] at uv [N,2], v down."""
-    grid = (uv * 2 - 1)[None, None]
-    return F.grid_sample(texture[None], grid, align_corners=False, padding_mode="border")[0, :, 0].T
+    """Nearest colours [N,C] of a texture [h,w,C] at uv [N,2], v down: the samples of a pixel do the filtering."""
+    h, w = texture.shape[:2]
+    column, row = (uv[:, 0] * w).int().clamp(0, w - 1), (uv[:, 1] * h).int().clamp(0, h - 1)
+    return texture.view(h * w, -1).index_select(0, row * w + column)
 
 
 def covered_by_cloth(rest: Tensor, look: Look) -> Tensor:
@@ -93,11 +93,11 @@ def colours(
         mine = of(kind)
         if len(mine):
             place = uv[mine] * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0])
-            colour[mine] = read(texture.permute(2, 0, 1).float() / 255, place) ** 2.2 * tint
+            colour[mine] = (read(texture, place) / 255.0) ** 2.2 * tint
     for kind, name, tint in ((HAIR, look.hair, look.hair_colour), (BROW, look.brows, look.brow_colour)):
         mine = of(kind)
         if len(mine):
-            colour[mine] = tint * read(kit.cards[name].texture[:1], uv.index_select(0, mine)).clamp(0.15, 2.5) ** 1.3
+            colour[mine] = tint * read(kit.cards[name].texture[0, :, :, None], uv.index_select(0, mine)).clamp(0.15, 2.5) ** 1.3
     colour[of(LASH)] = LASH_COLOUR
     which, rest = cloth
     colour[which] = look.cloth * weave(rest, look.cloth_pattern)
@@ -118,8 +118,7 @@ def fall(
         random: [M] 0..1.
 
     Returns:
-        [2*size*size,6] RGB of the light, then of the shine; first of skin and the like, then of hair, both also just beyond
-        their borders.
+        [M,6] RGB of the light, then of the shine.
     """
     place, material, inside = samples.place, samples.material, samples.inside.clone()
     hair = material == HAIR
@@ -174,26 +173,15 @@ def fall(
         along = (half[:, strands] * strand).sum(0)
         gleam[strands] = 0.04 * (1 - along * along).clamp(0, 1) ** 45 * (cosine[strands] + 0.3).clamp(0, 1)
         shine += (gleam * part * sky) * colour[:, None]
-    count = size * size
-    maps = torch.zeros(7, 2 * count)
-    maps[:, samples.at + hair * count] = torch.cat([total, shine, torch.ones(1, len(inside))])
-    maps = maps.view(7, 2, size, size)
-    near = box(maps)
-    near = near[:6] / near[6:].clamp(min=1e-4)
-    result = torch.where(maps[6:] > 0, maps[:6], near)
+    at = samples.at[~hair]
+    maps = torch.zeros(3, size * size)
+    maps[2, at] = 1
+    maps[:2, at] = total[:2, ~hair]
+    maps = maps.view(3, size, size)
     for channel, reach in enumerate(SKIN_BLEED[:2]):
-        sigma = max(reach * posed.pixels, 0.5)
-        bled = blur(maps[[channel, 6], 0], sigma)
-        result[channel, 0] = bled[0] / bled[1].clamp(min=1e-4)
-    return result.flatten(1).T.contiguous()
-
-
-def box(image: Tensor) -> Tensor:
-    """Sum over the 3 x 3 pixels around each of [...,h,w]."""
-    padded = F.pad(image, (1, 1))
-    rows = padded[..., :-2] + image + padded[..., 2:]
-    padded = F.pad(rows, (0, 0, 1, 1))
-    return padded[..., :-2, :] + rows + padded[..., 2:, :]
+        bled = blur(maps[[channel, 2]], max(reach * posed.pixels, 0.5)).flatten(1)
+        total[channel, ~hair] = (bled[0] / bled[1].clamp(min=1e-4))[at]
+    return torch.cat([total, shine]).T.contiguous()
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ LIP_RED = 6
 """Lip ring outward at which the red ends."""
 
 
-LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
-DARK_GREY, LIGHT_GREY = 0.26, 0.08
+LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
+FRECKLES = torch.tensor([0.25, 0.42, 0.5])[:, None, None]
+DARK_GREY, LIGHT_GREY = 0.20, 0.08
 LIP_TONE = torch.tensor([0.88, 0.66, 0.68])[:, None, None]
 """Colour of lips relative to what the skins have painted, which is pale."""
 
@@ -104,7 +105,7 @@ class SkinPainter:
         flat = torch.cat([uv * torch.tensor([w, h]), torch.zeros(len(uv), 3, 1)], 2).view(-1, 3)
         own = torch.arange(len(flat)).view(-1, 3)
         buffer = DepthBuffer((h, w), -1.0, 1.0)
-        buffer.draw(flat, own, cull=False)
+        buffer.put(buffer.fragments(flat, own, cull=False))
         face = buffer.result()[0].flatten()
         pixel = (face >= 0).nonzero().flatten()
         corners = flat[own[face[pixel]].flatten()].view(-1, 3, 3)
@@ -112,53 +113,60 @@ class SkinPainter:
         layout = torch.zeros(h * w, len(MASKS))
         layout[pixel] = blend(self.masks, head[face[pixel]], weights)
         grown = layout.T.reshape(1, len(MASKS), h, w)
-        self.layout = F.interpolate(grown, size=HEAD_SIZE, mode="bilinear", align_corners=False)[0]
+        self.layout = grown[0]
         generator = torch.Generator().manual_seed(5)
         fine = torch.rand(1, 1, *HEAD_SIZE, generator=generator)
         self.stubble = fine[0, 0]
         spots = F.interpolate(torch.rand(1, 1, h * 2, w * 2, generator=generator), size=HEAD_SIZE, mode="bicubic")[0, 0]
         self.spots = step(spots, 0.72, 0.95)
         mottled = sum(
-            F.interpolate(torch.randn(1, 2, h // n, w // n, generator=generator), size=HEAD_SIZE, mode="bicubic")[0] / 2
-            for n in (2, 8)
+            F.interpolate(torch.randn(1, 2, h // n, w // n, generator=generator), size=(h, w), mode="bicubic")[0] / 2
+            for n in (1, 4)
         )
         self.mottled = mottled.clamp(-1.5, 1.5)
 
     @cache  # noqa: B019 a painter lives as long as the program
     def _linear(self, name: str) -> tuple[Tensor, Tensor]:
         """A skin's head and body [3,h,w] in linear light."""
-        head, body = (_LINEAR[p[name].long()].permute(2, 0, 1).contiguous() for p in (self.kit.skins, self.kit.bodies))
+        head, body = (_LINEAR[p[name].long()].view(-1, 3).T.contiguous() for p in (self.kit.skins, self.kit.bodies))
         return head, body
 
     def paint(self, look: Look) -> tuple[Tensor, Tensor]:
-        """(albedo of the head [3,rows,columns], of the whole skin [3,side,side]), linear."""
+        """(albedo of the head [rows,columns,3], of the whole skin [side,side,3]), linear."""
         first, second = look.skins
         mix = look.skin_mix
+        # The painted dark skins are redder than skin is.
+        grey = DARK_GREY if "dark" in first else LIGHT_GREY
+        tone = look.tone[:, None] * ((1 - grey) * torch.eye(3) + grey * LUMINANCE)
 
         def mixed(of: int) -> Tensor:
             one = self._linear(first)[of]
             if mix > 0.02 and first != second:
                 one = torch.lerp(one, self._linear(second)[of], mix)
-            grey = (one * LUMINANCE).sum(0, keepdim=True)
-            # The painted dark skins are redder than skin is.
-            one = torch.lerp(one, grey, DARK_GREY if "dark" in first else LIGHT_GREY)
-            return one * look.tone[:, None, None]
+            return tone @ one
 
-        skin = mixed(0)
         lips, beard, blush, freckles, _, scalp, _ = self.layout
-        shift = look.noise % 512
+        shift = look.noise % 128
         mottled = self.mottled.roll(shift, 1)
-        skin = skin * (1 + 0.05 * mottled[:1]) * torch.stack([1 + 0.0 * lips, 1 - 0.05 * mottled[1], 1 - 0.05 * mottled[1]])
         red = (look.blush * blush * (1 + 0.3 * mottled[1])).clamp(0, 1)
-        skin = skin * torch.stack([1 - 0.02 * red, 1 - 0.24 * red, 1 - 0.20 * red])
+        yellow = 1 - 0.05 * mottled[1]
+        factor = torch.stack([1 - 0.02 * red, yellow * (1 - 0.24 * red), yellow * (1 - 0.20 * red)])
+        factor = factor * (1 + 0.05 * mottled[0]) * (1 + lips * (look.lips[:, None, None] * LIP_TONE - 1))
+        skin = mixed(0).view(3, *HEAD_SIZE) * self._grown(factor)
+        stubble = self.stubble.roll(4 * shift, 0)
         if look.freckles > 0.02:
-            spots = self.spots.roll((shift, shift // 3), (0, 1)) * freckles * look.freckles
-            skin = skin * torch.stack([1 - 0.25 * spots, 1 - 0.42 * spots, 1 - 0.5 * spots])
-        skin = skin * (1 + lips * (look.lips[:, None, None] * LIP_TONE - 1))
+            spots = self.spots.roll((4 * shift, shift), (0, 1)) * self._grown(freckles[None] * look.freckles)[0]
+            skin *= 1 - spots * FRECKLES
         if look.beard > 0.02:
-            hairs = (beard * look.beard * (0.6 + 0.5 * self.stubble.roll(shift, 0))).clamp(0, 0.85)
-            skin = skin * (1 - hairs) + look.brow_colour[:, None, None] * 0.8 * hairs
+            hairs = self._grown(beard[None] * look.beard)[0] * (0.6 + 0.5 * stubble)
+            skin = torch.lerp(skin, look.brow_colour[:, None, None].clamp(max=0.05), hairs.clamp(0, 0.85))
         if look.hair:
-            cover = (scalp * (0.75 + 0.3 * self.stubble)).clamp(0, 0.95)
-            skin = skin * (1 - cover) + look.hair_colour[:, None, None] * 0.6 * cover
-        return skin, mixed(1)
+            cover = self._grown(scalp[None])[0] * (0.75 + 0.3 * stubble)
+            skin = torch.lerp(skin, look.hair_colour[:, None, None] * 0.6, cover.clamp(0, 0.95))
+        side = self.kit.bodies[first].shape[0]
+        return skin.permute(1, 2, 0).contiguous(), mixed(1).T.contiguous().view(side, side, 3)
+
+    @staticmethod
+    def _grown(maps: Tensor) -> Tensor:
+        """Maps [C,h,w] of the regions' layout at the size of the texture."""
+        return F.interpolate(maps[None], size=HEAD_SIZE, mode="bilinear", align_corners=False)[0]
