@@ -35,8 +35,8 @@ LICENCE = (
     "MIT, Copyright (c) 2021 Vladimir Mandic (the npm package); the network is MobileFace_Identification_V3 of "
     "github.com/becauseofAI/MobileFace"
 )
-# Against the graph as TensorFlow.js 4.22 computes it, on the face of the tests; and the development portraits at 320 pixels,
-# re-expressed by the guide renderer (8 emotions, 8 moments of speech, 6 turns of the head): cosines with the portraits.
+# Against the graph as TensorFlow.js 4.22 computes it, on the face of the tests; and cosines of re-expressed portraits, as
+# benchmarks/score.py measures them.
 METRICS = {
     "largest_difference": 0.031,
     "largest_value": 25.0,
