@@ -117,9 +117,10 @@ class HeadMaker:
         blocks = regions.view(len(MASKS), self.size, SAMPLES, self.size, SAMPLES)
         covered = sum(blocks[:, :, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES)) >= SAMPLES**2 / 2
         mask = (covered * torch.tensor([1, 2, 4, 8])[:, None, None]).sum(0).byte().numpy()
+        turn = torch.tensor(pose_angles(posed.turn))
+        strengths, soft, speaking = shown.strengths[row], shown.soft[row], bool(shown.speaking[row])
         return Head(
-            image, jpeg, posed.landmarks, units, shown.strengths[row], shown.soft[row], mask, torch.tensor(pose_angles(posed.turn)),
-            person.identity, number, bool(shown.speaking[row]),
+            image, jpeg, posed.landmarks, units, strengths, soft, mask, turn, person.identity, number, speaking
         )  # fmt: skip
 
     def make_many(self, numbers: range | list[int], threads: int = 2) -> list[Head]:

@@ -14,6 +14,8 @@ IRIS_LATITUDE, IRIS_RADIUS = 29.0, 0.385
 """Where the iris ends on the rig's eyeball (degrees) and in the stored eye textures (share of half their side)."""
 IRIS_GREY = 0.4
 """How much of the painted irises' colour is taken away; they are brighter than people's."""
+BROWN_GREY, BROWN = 0.85, torch.tensor([1.5, 0.85, 0.42])
+"""The painted brown is a red; what it is turned into."""
 CORNEA = 1.54
 """Radius of the eyeball over that of the cornea: 12 mm / 7.8 mm (textbook anatomy)."""
 
@@ -64,7 +66,9 @@ def eye_colour(
     pupil = 1 - step(latitude, 8.0, 11.0)[:, None]
     white = colour * torch.tensor([0.88, 0.83, 0.80])
     grey = (colour @ torch.tensor([0.2126, 0.7152, 0.0722]))[:, None]
-    own = torch.lerp(colour, grey, IRIS_GREY) * look.eye_tint * 1.25 * (1 - pupil) + 0.004 * pupil
+    brown = look.eyes.startswith("brown")
+    own = torch.lerp(colour, grey, BROWN_GREY) * BROWN if brown else torch.lerp(colour, grey, IRIS_GREY)
+    own = own * look.eye_tint * 1.25 * (1 - pupil) + 0.004 * pupil
     colour = (own * iris + white * (1 - iris)) * (1 - 0.45 * ring)
     centre = torch.where(right[:, None], posed.eyes[0], posed.eyes[1])
     normal = F.normalize(place - centre, dim=1)

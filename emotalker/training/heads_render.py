@@ -223,12 +223,13 @@ class Renderer:
         depths = blend(self.masks[:, 1:2], mesh.triangles[own[mouth]], weights(mouth))
         colour = colours(kit, look, skin, material, uv, (mouth, depths), (low[cloth], rest[cloth]))
 
-        # Light is worked out for one sample a pixel, and one of hair where there is hair and something else.
+        # Light is worked out for one sample a pixel, the skin's before a lash's, and one of hair where there is hair as well.
         at = self.at.index_select(0, pixel)
         place = at + (material == HAIR) * (size * size)
-        chosen = torch.full((2 * size * size,), -1).scatter_reduce_(0, place, torch.arange(len(place)), "amax")
-        once = chosen[chosen >= 0]
-        chosen[chosen >= 0] = torch.arange(len(once))
+        none = len(place)
+        chosen = torch.full((2 * size * size,), none).scatter_reduce_(0, place, torch.arange(none), "amin")
+        once = chosen[chosen < none]
+        chosen[chosen < none] = torch.arange(len(once))
         skins, solid = len(posed.world), len(self.triangles)
         normals = vertex_normals(posed.world, self.triangles, kit.merged)
         if cards:
@@ -241,7 +242,9 @@ class Renderer:
         samples = Samples(values[:3], values[3:6], *values[6:], material[once], at[once])
         shade = fall(samples, light, shadow, posed, sky[at[once]], look.gloss, size, torch.rand(len(once), generator=random))
         s = shade.index_select(0, chosen.index_select(0, place))
-        lit = torch.addcmul(s[:, 3:], colour, s[:, :3])
+        # Thin hairs before the skin are lit as it is, but do not shine with it.
+        shine = s[:, 3:] * ((material != BROW) & (material != LASH))[:, None]
+        lit = torch.addcmul(shine, colour, s[:, :3])
         eye = (material == EYE).nonzero().flatten()
         if len(eye):
             spot = blend(mesh.world, mesh.triangles[own[eye]], weights(eye))

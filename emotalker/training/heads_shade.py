@@ -140,7 +140,7 @@ def fall(
     # Light from the surroundings that comes back from neighbouring skin is warm.
     around = torch.addmm(light.ambient[:1].T, light.ambient[1:].T, normal).clamp(min=0.02)
     total = around * torch.stack([0.2 + 0.8 * sky, sky, sky * (0.92 + 0.08 * sky)])
-    gloss = (0.5 + 0.9 * samples.shine + 1.2 * samples.lips) * own_gloss
+    gloss = (0.5 + 0.9 * samples.shine + 0.5 * samples.lips) * own_gloss
     gloss[wet] = 2.0
     gloss[(material == BROW) | (material == LASH) | (material == SOCKET)] = 0.1
     cloth = material == CLOTH
@@ -173,14 +173,15 @@ def fall(
         along = (half[:, strands] * strand).sum(0)
         gleam[strands] = 0.04 * (1 - along * along).clamp(0, 1) ** 45 * (cosine[strands] + 0.3).clamp(0, 1)
         shine += (gleam * part * sky) * colour[:, None]
-    at = samples.at[~hair]
+    skin = material <= BODY
+    at = samples.at[skin]
     maps = torch.zeros(3, size * size)
     maps[2, at] = 1
-    maps[:2, at] = total[:2, ~hair]
+    maps[:2, at] = total[:2, skin]
     maps = maps.view(3, size, size)
-    for channel, reach in enumerate(SKIN_BLEED[:2]):
+    for channel, reach in enumerate(SKIN_BLEED):
         bled = blur(maps[[channel, 2]], max(reach * posed.pixels, 0.5)).flatten(1)
-        total[channel, ~hair] = (bled[0] / bled[1].clamp(min=1e-4))[at]
+        total[channel, skin] = (bled[0] / bled[1].clamp(min=1e-4))[at]
     return torch.cat([total, shine]).T.contiguous()
 
 
