@@ -52,7 +52,8 @@ class Look:
         hair, brows, lashes, eyes: asset names, hair "" for none; hair_colour, brow_colour [3].
         eye_tint: [3] factor on the iris; iris 0.9..1.1 its size; teeth [3] factor on the teeth.
         cloth: [3] colour of the garment; neckline: how deep it is cut and how much it is a V; cloth_pattern 0..3.
-        noise: number that turns the skin's random patterns; brow_size: height of the brows relative to the asset.
+        noise: number that turns the skin's random patterns; brow_size: height of the brows relative to the asset;
+        brow_tilt: rig units by which their inner ends are above the outer ones.
     """
 
     skins: tuple[str, str]
@@ -76,6 +77,7 @@ class Look:
     cloth_pattern: int
     noise: int
     brow_size: float
+    brow_tilt: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,18 +261,22 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
         cloth_pattern=int(random.integers(4)),
         noise=int(random.integers(2**31)),
         brow_size=float(np.exp(random.normal(0.3 if male else 0.12, 0.18))),
+        brow_tilt=float(random.normal(-0.035, 0.035)),
     )
 
 
-def thicker(brows: Tensor, size: float) -> Tensor:
-    """Brow cards [P,3] stretched by `size` across the curve that each brow follows."""
+def shaped_brows(brows: Tensor, size: float, tilt: float) -> Tensor:
+    """Brow cards [P,3] stretched by `size` across the curve that each follows, its inner end `tilt` above its outer end."""
     result = brows.clone()
     for side in (-1.0, 1.0):
         mine = (brows[:, 0] * side > 0).nonzero().flatten()
         x, y = brows[mine, 0], brows[mine, 1]
         curve = torch.stack([torch.ones_like(x), x, x * x], 1)
-        middle = curve @ torch.linalg.lstsq(curve, y[:, None]).solution
-        result[mine, 1] = middle[:, 0] + size * (y - middle[:, 0])
+        middle = (curve @ torch.linalg.lstsq(curve, y[:, None]).solution)[:, 0]
+        inner, outer = x.abs().argmin(), x.abs().argmax()
+        along = (x - x.mean()) / (x[inner] - x[outer])
+        turn = tilt - float(middle[inner] - middle[outer])
+        result[mine, 1] = middle + along * turn + size * (y - middle)
     return result
 
 
@@ -293,7 +299,7 @@ def make_person(kit: HeadKit, identity: int, shape: np.ndarray, look: Look, age:
     for name in (look.hair, look.brows, look.lashes):
         if name:
             cards[name] = torch.from_numpy((kit.cards[name].placement.place(shape) - middle) / unit).float()
-    cards[look.brows] = thicker(cards[look.brows], look.brow_size)
+    cards[look.brows] = shaped_brows(cards[look.brows], look.brow_size, look.brow_tilt)
     flat = vertices[: len(neutral), :2]
     lips = Edge.make(rig.lip_rings, rig.lip_ring_numbers, int(rig.lip_corners[1]), flat, LIP_FADE, 0.5)
     far = int(rig.lid_corners[1])

@@ -30,7 +30,7 @@ from .heads_shade import (
     covered_by_cloth,
     fall,
 )
-from .heads_skin import MASKS, SkinPainter, in_head_box, step
+from .heads_skin import MASKS, SkinPainter, fold_weights, in_head_box, step
 
 SAMPLES = 2
 """Samples along a pixel's side."""
@@ -221,7 +221,8 @@ class Renderer:
         material[low[cloth]] = CLOTH
         mouth = inner.nonzero().flatten()
         depths = blend(self.masks[:, 1:2], mesh.triangles[own[mouth]], weights(mouth))
-        colour = colours(kit, look, skin, material, uv, (mouth, depths), (low[cloth], rest[cloth]))
+        lines = self.painter.folds, fold_weights(posed.units, person.age)
+        colour = colours(kit, look, skin, material, uv, lines, (mouth, depths), (low[cloth], rest[cloth]))
 
         # Light is worked out for one sample a pixel, the skin's before a lash's, and one of hair where there is hair as well.
         at = self.at.index_select(0, pixel)

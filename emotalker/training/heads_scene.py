@@ -46,7 +46,7 @@ class Posed:
         turn: [3,3] of the head; eyes [2,3] eyeball centres in the world.
         landmarks: [478,3] pixels, z in pixels, smaller = nearer, 0 at the middle of the head.
         pose: yaw, pitch, roll in degrees of the head as the picture shows it.
-        pixels: pixels per rig unit at the face; camera [3] its place in the world.
+        pixels: pixels per rig unit at the face; camera [3] its place in the world; units [52].
     """
 
     world: Tensor
@@ -58,6 +58,7 @@ class Posed:
     landmarks: Tensor
     pixels: float
     camera: Tensor
+    units: Tensor
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Tensor:
@@ -132,7 +133,7 @@ def pose(kit: HeadKit, person: Person, shot: Shot, size: int) -> Posed:
     balls = torch.stack([world[: len(rig.vertices)][rig.vertex_group == group].mean(0) for group in (10, 11)])
     lens = centre + torch.tensor([0.0, 0.0, shot.distance])
     screens = {name: project(points) for name, points in placed.items()}
-    return Posed(world, placed, screen, screens, body @ turn, balls, landmarks, pixels, lens)
+    return Posed(world, placed, screen, screens, body @ turn, balls, landmarks, pixels, lens, shot.units)
 
 
 def vertex_normals(points: Tensor, triangles: Tensor, merged: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..face.arkit import UNIT_INDEX
 from ..face.rig import GROUPS
 from .heads_assets import HEAD_BOX, HEAD_SIZE
 from .heads_kit import HeadKit
@@ -51,6 +53,34 @@ def step(value: Tensor, low: float, high: float) -> Tensor:
     """0 at low, 1 at high (which may be the lower number), smooth between."""
     x = ((value - low) / (high - low)).clamp(0, 1)
     return x * x * (3 - 2 * x)
+
+
+def fold_weights(units: Tensor, age: float) -> Tensor:
+    """How deep the skin's folds are, [4] 0..1 in the order of `folds`, in a face of units [52] at an age in years."""
+
+    def mean(*names: str) -> float:
+        return sum(float(units[UNIT_INDEX[name]]) for name in names) / len(names)
+
+    raised = max(mean("browInnerUp"), mean("browOuterUpLeft", "browOuterUpRight"))
+    frown = mean("browDownLeft", "browDownRight")
+    squint = [max(mean(f"cheekSquint{s}"), mean(f"mouthSmile{s}"), mean(f"eyeSquint{s}")) for s in ("Right", "Left")]
+    return torch.tensor([raised, frown, *squint]) * float(np.clip(0.45 + (age - 20) / 60, 0.4, 1.3))
+
+
+def folds(points: Tensor) -> Tensor:
+    """Depth 0..1 [N,4] of forehead lines, frown lines, right and left eye's crow's feet at points of the average head."""
+    x, y, z = points.unbind(1)
+    front = step(z, -0.5, -0.25)
+    brow = torch.exp(-(((y - 0.85) / 0.28) ** 2)) * step(x.abs(), 0.85, 0.45) * front
+    lines = (0.5 + 0.5 * torch.cos(6.2832 * (y + 0.05 * x * x + 0.012 * torch.sin(7 * x)) / 0.17)) ** 5
+    frown = torch.exp(-(((x.abs() - 0.085) / 0.022) ** 2)) * torch.exp(-(((y - 0.33) / 0.15) ** 2)) * front
+    feet = []
+    for side in (-1.0, 1.0):
+        out, up = side * x - 0.80, y - 0.02
+        reach, turn = torch.hypot(out, up), torch.atan2(up, out)
+        rays = (0.5 + 0.5 * torch.cos(7 * turn + 0.6)) ** 4
+        feet.append(rays * step(reach, 0.10, 0.17) * step(reach, 0.42, 0.24) * step(turn.abs(), 1.15, 0.8))
+    return torch.stack([brow * lines, frown, *feet], 1)
 
 
 def vertex_masks(kit: HeadKit) -> Tensor:
@@ -114,6 +144,11 @@ class SkinPainter:
         layout[pixel] = blend(self.masks, head[face[pixel]], weights)
         grown = layout.T.reshape(1, len(MASKS), h, w)
         self.layout = grown[0]
+        places = torch.zeros(h * w, 3)
+        places[pixel] = blend(rig.vertices, head[face[pixel]], weights)
+        fine_places = F.interpolate(places.T.reshape(1, 3, h, w), scale_factor=2, mode="bilinear", align_corners=False)[0]
+        known = F.interpolate((face >= 0).float().view(1, 1, h, w), scale_factor=2, mode="nearest")[0, 0]
+        self.folds = folds(fine_places.flatten(1).T).view(2 * h, 2 * w, 4) * known[..., None]
         generator = torch.Generator().manual_seed(5)
         fine = torch.rand(1, 1, *HEAD_SIZE, generator=generator)
         self.stubble = fine[0, 0]
