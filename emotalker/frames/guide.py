@@ -18,7 +18,7 @@ from ..face.portrait import Portrait
 from ..motion.motion import Motion
 from ..motion.retarget import unit_changes
 from .eyes import Eye
-from .lips import Lips
+from .lips import Lips, Reading
 from .mouth import Mouth
 from .plate import split_layers
 from .rasteriser import rasterise
@@ -39,8 +39,10 @@ _GROW = 2
 # Pixels that read the picture closer than this to themselves do not move, pixels.
 _STILL = 2e-3
 # Frames rendered together: at most so many, so many pixels of the crop (more is slower: the C library then returns each
-# intermediate picture to the system), and so many pixels of whole pictures.
-_CHUNK, _CHUNK_PIXELS, _CHUNK_PICTURE = 8, 800_000, 16_000_000
+# picture to the system), and so many pixels of whole pictures.
+_CHUNK, _CHUNK_PIXELS, _CHUNK_PICTURE = 6, 1_600_000, 16_000_000
+# Pixels of the crop that are warped together (or one frame's): more leave the processor's caches.
+_TOGETHER = 300_000
 
 
 class GuideRenderer:
@@ -91,6 +93,7 @@ class GuideRenderer:
         spread = self.rest[jaw, :2]
         reach = float((spread.amax(0) - spread.amin(0)).norm()) / 2
         self.lower_face = Part.around(self.surface, spread.mean(0), 1.25 * reach, jaw, self.lips.ring, 0.14 * reach)
+        self.parts = (self.lower_face, *(eye.part for eye in self.eyes.values()))
         self.centres = torch.stack(Box(0, 0, *self.size[::-1]).pixel_centres(self.device))
         self.flow_scale = min(1.0, _FLOW_SIZE / max(self.size))
         self.flow_size = (max(2, round(self.size[0] * self.flow_scale)), max(2, round(self.size[1] * self.flow_scale)))
@@ -132,11 +135,12 @@ class GuideRenderer:
         for first in range(start, stop, chunk):
             last = min(first + chunk, stop)
             with torch.inference_mode():
-                crop = self.render(deltas[first:last], head[first:last]).permute(0, 2, 3, 1)
-                if dtype == torch.uint8:
-                    crop = crop.mul_(255).round_().to(torch.uint8)
                 frames = base.expand(last - first, -1, -1, -1).clone()
-                frames[:, rows, columns] = crop
+                for frame, crop in zip(frames, self.render(deltas[first:last], head[first:last]), strict=True):
+                    crop = crop.permute(1, 2, 0)
+                    if dtype == torch.uint8:
+                        crop = crop.contiguous().mul_(255).round_()
+                    frame[rows, columns] = crop
             yield frames
 
     def render(self, deltas: Tensor, head: Tensor) -> Tensor:
@@ -159,20 +163,27 @@ class GuideRenderer:
         flow = rasterise(
             positions * self.flow_scale, self.surface.triangles, displacement, self.flow_size, cull=self.surface.cull
         )
-        flow = F.interpolate(flow.values.permute(0, 3, 1, 2).contiguous(), size=self.size, mode="bilinear", align_corners=False)
-        for part in (self.lower_face, *(eye.part for eye in self.eyes.values())):
-            self._refine(flow, positions, displacement, part)
+        flow = flow.values.permute(0, 3, 1, 2).contiguous()
+        details = [self._detail(positions, displacement, part) for part in self.parts]
+        frame = flow.new_empty(len(flow), 3, *self.size)
+        step = max(1, _TOGETHER // (self.size[0] * self.size[1]))
+        reads = []
+        for i in range(0, len(flow), step):
+            some = slice(i, i + step)
+            read = F.interpolate(flow[some], size=self.size, mode="bilinear", align_corners=False)
+            for box, values, share in details:
+                rows, columns = box.slices
+                read[:, :, rows, columns].lerp_(values[some], share[some])
+            self._warp(read, frame[some])
+            reads.append(read)
 
-        still = torch.maximum(flow[:, :1].abs(), flow[:, 1:].abs()) < _STILL
-        read_x, read_y = flow.add_(self.centres).unbind(1)
-        layer = sample(self.layer, read_x, read_y, outside="reflection")
-        frame = torch.addcmul(layer[:, :3], 1 - layer[:, 3:], self.plate)
-        # Reading in place is only exact to rounding: what does not move stays bit for bit.
-        frame = torch.where(still, self.picture, frame)
+        def reading(box: Box) -> Tensor:
+            return torch.cat([read[:, :, box.slices[0], box.slices[1]] for read in reads])
+
         for side, eye in self.eyes.items():
-            self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), read_x, read_y)
+            self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), reading)
         activity = deltas[:, _MOUTH_UNITS].abs().amax(1)
-        self.lips.cover(frame, vertices, opened, activity, read_x, read_y)
+        self.lips.cover(frame, vertices, opened, activity, reading)
         self.mouth.draw(frame, vertices, opened, activity)
         return frame.clamp_(0, 1)
 
@@ -183,35 +194,54 @@ class GuideRenderer:
         right = look["Out"] - look["In"] if side == "Left" else look["In"] - look["Out"]
         return torch.deg2rad(torch.stack([right, look["Down"] - look["Up"]], 1))
 
-    def _refine(self, flow: Tensor, positions: Tensor, displacement: Tensor, part: Part) -> None:
-        """Redraw the reading displacement at full resolution where edges matter, in place."""
+    def _warp(self, read: Tensor, frame: Tensor) -> None:
+        """Person over background.
+
+        Args:
+            read: [n,2,h,w] displacement at which each pixel reads the crop; becomes the place that it reads.
+            frame: [n,3,h,w] is written.
+        """
+        still = torch.maximum(read[:, :1].abs(), read[:, 1:].abs()) < _STILL
+        layer = sample(self.layer, *read.add_(self.centres).unbind(1), outside="reflection")
+        warped = torch.addcmul(layer[:, :3], 1 - layer[:, 3:], self.plate)
+        # Reading in place is only exact to rounding: what does not move stays bit for bit.
+        torch.where(still, self.picture, warped, out=frame)
+
+    def _detail(self, positions: Tensor, displacement: Tensor, part: Part) -> tuple[Box, Tensor, Tensor]:
+        """The reading displacement at full resolution, where edges matter: a box, values [n,2,h,w] and their share [n,1,h,w]
+        over the coarse one."""
         box = box_around(positions[:, part.vertices], part.margin, self.size)
         shifted = positions - positions.new_tensor([box.x0, box.y0, 0.0])
         fine = rasterise(shifted, part.triangles, displacement, box.size, cull=self.surface.cull)
         values, covered = fine.values.permute(0, 3, 1, 2).contiguous(), fine.covered[:, None]
-        # Pixels cut by an opening's edge still need skin to mix with: grow the skin a little into the opening.
-        hole = box_around(positions[:, part.opening], _GROW, self.size)
-        hole = hole.shifted(-box.x0, -box.y0).clipped(box.size)
+        # Pixels cut by an opening's edge still need skin to mix with: grow the skin a little into the opening, in each frame
+        # into its own, so that frames do not depend on their chunk.
+        opening = positions[:, part.opening] - positions.new_tensor([box.x0, box.y0, 0.0])
+        hole = box_around(opening, _GROW, box.size)
         spot = (..., *hole.slices)
-        values[spot], covered[spot] = _grow(values[spot], covered[spot], _GROW)
-        # Each frame fades to the coarse flow at its own box, so that frames do not depend on their chunk.
-        low = positions[:, part.vertices, :2].amin(1)[:, :, None, None] - part.margin
-        high = positions[:, part.vertices, :2].amax(1)[:, :, None, None] + part.margin
-        x, y = box.pixel_centres(flow.device)
-        edge = torch.minimum(torch.minimum(x - low[:, 0], high[:, 0] - x), torch.minimum(y - low[:, 1], high[:, 1] - y))
-        soft = smoothstep(edge, 0.0, 0.6 * part.margin)[:, None]
-        rows, columns = box.slices
-        view = flow[:, :, rows, columns]
-        view += (values - view) * torch.where(covered, soft, soft.new_tensor(0.0))
+        own = _within(opening, _GROW, hole) > -0.5
+        grown, reached = _grow(values[spot], covered[spot] & own, _GROW)
+        values[spot] = torch.where(own, grown, values[spot])
+        covered[spot] |= reached & own
+        # Likewise each fades to the coarse flow at its own box.
+        soft = smoothstep(_within(positions[:, part.vertices], part.margin, box), 0.0, 0.6 * part.margin)
+        return box, values, torch.where(covered, soft, 0.0)
 
-    def _draw_eye(self, frame: Tensor, eye: Eye, vertices: Tensor, gaze: Tensor, read_x: Tensor, read_y: Tensor) -> None:
+    def _draw_eye(self, frame: Tensor, eye: Eye, vertices: Tensor, gaze: Tensor, reading: Reading) -> None:
         drawn = eye.frame(vertices, gaze, self.size)
         rows, columns = drawn.box.slices
         view = frame[:, :, rows, columns]
-        x, y = read_x[:, rows, columns], read_y[:, rows, columns]
+        x, y = reading(drawn.box).unbind(1)
         lid = (drawn.lid * eye.box.holds(x, y))[:, None]
         view += (sample(eye.skin, x - eye.box.x0, y - eye.box.y0) * drawn.lash - view) * lid
         view += (drawn.colour - view) * drawn.coverage[:, None]
+
+
+def _within(points: Tensor, margin: float, box: Box) -> Tensor:
+    """[n,1,h,w] how far the pixels of a box lie inside each frame's own box of points [n,K,2+], grown by `margin`; pixels."""
+    low, high = (v[:, :2, None, None] for v in (points.amin(1) - margin, points.amax(1) + margin))
+    at = torch.stack(box.pixel_centres(points.device))
+    return torch.minimum(at - low, high - at).amin(1, keepdim=True)
 
 
 def _grow(values: Tensor, covered: Tensor, steps: int) -> tuple[Tensor, Tensor]:

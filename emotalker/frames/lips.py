@@ -4,6 +4,8 @@ Where they touch, a portrait shows the dark line between them; where they are op
 belong to the opening and not to the skin that moves.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch import Tensor
 from ..face.rig import Rig
 from .contours import Opening, opening
 from .fill import blur, smooth_fill
-from .sampling import box_around, sample, smoothstep
+from .sampling import Box, box_around, sample, smoothstep
 from .surface import Surface
 
 # Half the breadth of the dark line between closed lips, in mouth widths.
@@ -20,6 +22,9 @@ _SEAM = 0.035
 _LINE, _LINE_DARKNESS = 0.014, (0.34, 0.50, 0.48)
 # How far beyond the fitted edge of lips that the portrait holds open its teeth may show: mouth widths, plus pixels.
 _RIM, _RIM_PIXELS = 0.015, 0.7
+
+Reading = Callable[[Box], Tensor]
+"""Of a box, the places [n,2,h,w] (x, y in pixels) at which its pixels read the portrait."""
 
 
 class Lips:
@@ -85,7 +90,7 @@ class Lips:
             hole = torch.maximum(hole, (distance < 0.035 * self.width + 2 * rim).float())
         return smooth_fill(local.contiguous(), 1 - hole).permute(2, 0, 1).contiguous()
 
-    def cover(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor, x: Tensor, y: Tensor) -> None:
+    def cover(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor, reading: Reading) -> None:
         """Take the portrait's own opening off the skin, in place; nothing to do where its lips are closed.
 
         Args:
@@ -93,13 +98,13 @@ class Lips:
             vertices: [n,V,3] crop pixels.
             now: the opening, see `open`.
             activity: [n] largest change of a mouth unit from the portrait.
-            x, y: [n,H,W] where each pixel reads the portrait.
+            reading: where the pixels of a box read the portrait.
         """
         if self.rest_open == 0:
             return
         box = box_around(vertices[:, self.ring], 0.2 * self.width, self.size)
         rows, columns = box.slices
-        x, y = x[:, rows, columns], y[:, rows, columns]
+        x, y = reading(box).unbind(1)
         inside = self.box.holds(x, y).to(frame)
         share = smoothstep(activity, 0.0, 0.08)[:, None, None] * self.rest_open * inside
         view = frame[:, :, rows, columns]
