@@ -6,6 +6,7 @@ from ..emotalker.emotion.taxonomy import EMOTIONS
 from ..emotalker.emotion.track import EmotionTrack
 from .support import blame
 from .types import EMOTION, schema
+from .widgets import strength
 
 HINTS = {
     "neutral": "calm, relaxed features; weakens nothing else",
@@ -31,14 +32,10 @@ class EmotionMixer(io.ComfyNode):
             "sad with a little anger.",
             search_aliases=["emotalker", "expression", "mood", "feeling", "happy", "sad", "angry", "talking head"],
             inputs=[
-                io.Float.Input(
+                strength(
                     name,
-                    default=0.6 if name == "happy" else 0.0,
-                    min=0.0,
-                    max=1.5,
-                    step=0.05,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip=f"{HINTS[name][0].upper()}{HINTS[name][1:]}. 0 is none, 1 full, up to 1.5 exaggerated.",
+                    0.6 if name == "happy" else 0.0,
+                    f"{HINTS[name][0].upper()}{HINTS[name][1:]}. 0 is none, 1 full, up to 1.5 exaggerated.",
                 )
                 for name in EMOTIONS
             ],

@@ -9,6 +9,7 @@ from . import presets
 from .progress import say
 from .support import blame
 from .types import EMOTION, schema
+from .widgets import accepted
 
 NO_PRESET = "(the text below)"
 EXAMPLE = EmotionTrack.from_text("happy=0.6").to_json()
@@ -59,12 +60,7 @@ class EmotionFromJSON(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, preset):
-        if preset not in (None, NO_PRESET):
-            try:
-                presets.load(preset)
-            except ValueError as error:
-                return str(error)
-        return True
+        return accepted(presets.load, None if preset == NO_PRESET else preset)
 
 
 class EmotionToJSON(io.ComfyNode):

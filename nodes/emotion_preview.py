@@ -9,6 +9,7 @@ from .progress import say
 from .support import blame
 from .types import EMOTION, FEATURES, PORTRAIT, schema
 from .video import TalkingVideo
+from .widgets import seconds
 
 
 class EmotionPreview(io.ComfyNode):
@@ -26,13 +27,12 @@ class EmotionPreview(io.ComfyNode):
                 PORTRAIT.Input("portrait", tooltip="Whose face."),
                 EMOTION.Input("emotion", tooltip="The timeline, from any emotion node."),
                 FEATURES.Input("features", optional=True, tooltip="The speech, for its length. Without it, the seconds below."),
-                io.Float.Input(
+                seconds(
                     "seconds",
-                    default=6.0,
-                    min=0.1,
-                    max=36000.0,
+                    6.0,
+                    "Length of the speech: where a segment without an end ends. Used only without features.",
+                    least=0.1,
                     step=0.1,
-                    tooltip="Length of the speech: where a segment without an end ends. Used only without features.",
                 ),
             ],
             outputs=[

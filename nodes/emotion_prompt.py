@@ -13,6 +13,7 @@ from ..emotalker.emotion.prompt import read_prompt
 from .progress import say
 from .support import blame, patcher_of
 from .types import EMOTION, FEATURES, schema
+from .widgets import seconds, strength
 
 EXAMPLE = "starts calm, then grows furious and ends in tears"
 
@@ -47,27 +48,18 @@ class EmotionPromptEIB(io.ComfyNode):
                     "exact times go into brackets: [0-2.5s] calm [2.5s-] furious. Facial actions may be said outright: raised "
                     "eyebrows.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.5,
-                    step=0.05,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip="Multiplies all strengths. 1 is as the words say, 0 none, up to 1.5 exaggerated.",
-                ),
+                strength("strength", 1.0, "Multiplies all strengths. 1 is as the words say, 0 none, up to 1.5 exaggerated."),
                 FEATURES.Input(
                     "features",
                     optional=True,
                     tooltip="The speech: its length and pauses are used for timing. Without it, the seconds below.",
                 ),
-                io.Float.Input(
+                seconds(
                     "seconds",
-                    default=6.0,
-                    min=0.1,
-                    max=36000.0,
+                    6.0,
+                    "Length of the speech that order words are spread over. Used only when no features are connected.",
+                    least=0.1,
                     step=0.1,
-                    tooltip="Length of the speech that order words are spread over. Used only when no features are connected.",
                 ),
             ],
             outputs=[

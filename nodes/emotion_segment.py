@@ -7,6 +7,7 @@ from ..emotalker.emotion.taxonomy import ALIASES, COMPOUNDS, EMOTIONS
 from ..emotalker.emotion.track import EASINGS, FADE, EmotionTrack
 from .support import blame
 from .types import EMOTION, schema
+from .widgets import seconds, strength
 
 # The eight, then the mixtures that are more than another word for one of them.
 CHOICES = [*EMOTIONS, *(name for name, compound in COMPOUNDS.items() if len(compound.blend) > 1 and name not in ALIASES)]
@@ -39,24 +40,9 @@ class EmotionSegment(io.ComfyNode):
                     default="happy",
                     tooltip="What is felt, when no mixture is connected: one of eight emotions, or two that show together.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=0.7,
-                    min=0.0,
-                    max=1.5,
-                    step=0.05,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip="0 is none, 1 full, up to 1.5 exaggerated. Not used when a mixture is connected.",
-                ),
-                io.Float.Input("start", default=0.0, min=0.0, max=36000.0, step=0.05, tooltip="Where it begins, in seconds."),
-                io.Float.Input(
-                    "end",
-                    default=0.0,
-                    min=0.0,
-                    max=36000.0,
-                    step=0.05,
-                    tooltip="Where it ends, in seconds; 0 is the end of the speech.",
-                ),
+                strength("strength", 0.7, "0 is none, 1 full, up to 1.5 exaggerated. Not used when a mixture is connected."),
+                seconds("start", 0.0, "Where it begins, in seconds."),
+                seconds("end", 0.0, "Where it ends, in seconds; 0 is the end of the speech."),
                 io.Combo.Input(
                     "easing",
                     options=list(EASINGS),

@@ -9,6 +9,7 @@ from ..emotalker.motion.files import ENDINGS, load_motion, motion_json, save_mot
 from .progress import say
 from .support import blame, chosen_file, fingerprint
 from .types import MOTION, schema
+from .widgets import accepted
 
 FORMATS = {"safetensors": ".safetensors", "csv (Live Link Face)": ".csv"}
 NOTHING = "(no motion file yet)"
@@ -120,12 +121,7 @@ class LoadMotion(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file):
-        if file is not None:
-            try:
-                chosen_file(file)
-            except ValueError as error:
-                return str(error)
-        return True
+        return accepted(chosen_file, file)
 
 
 class MotionToJSON(io.ComfyNode):

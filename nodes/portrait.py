@@ -12,6 +12,7 @@ from ..emotalker.face.preview import draw_preview
 from ..emotalker.picture import load_image
 from .support import blame, chosen_file, device, fingerprint, onto_device
 from .types import PORTRAIT, schema
+from .widgets import accepted
 
 
 def _shared_inputs() -> list[io.Input]:
@@ -92,12 +93,7 @@ class LoadPortrait(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, image):
-        if image is not None:
-            try:
-                chosen_file(image)
-            except ValueError as error:
-                return str(error)
-        return True
+        return accepted(chosen_file, image)
 
 
 class PortraitFromImage(io.ComfyNode):
