@@ -17,6 +17,7 @@ from ..emotion.strength_tokens import TOKEN, StrengthTokens
 from ..emotion.taxonomy import EMOTIONS
 from ..face.arkit import FACE_UNITS
 from ..speech.features import VISEMES
+from .liveliness import Liveliness
 
 RATE = 25.0
 """Frames per second of the motion that the model knows."""
@@ -116,12 +117,16 @@ class MotionDenoiser(nn.Module):
 
     Args:
         shape: its size.
+
+    Attributes:
+        liveliness: what drawn heads are widened by, if the model card says.
     """
 
     def __init__(self, shape: Shape | None = None) -> None:
         super().__init__()
         shape = shape or Shape()
         self.shape = shape
+        self.liveliness: Liveliness | None = None
         width = shape.width
         self.register_buffer("mean", torch.zeros(CHANNELS))
         self.register_buffer("scale", torch.ones(CHANNELS))

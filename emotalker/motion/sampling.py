@@ -14,6 +14,7 @@ from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
 from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
 from .diffusion import denoised, make_scheduler, noising
+from .liveliness import Liveliness
 from .motion import Motion, sample
 from .seams import Joiner
 
@@ -21,6 +22,7 @@ WINDOW = 100
 """Frames that are drawn at once at most, 4 s: what the model was trained on."""
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
+POSE = slice(len(FACE_UNITS), CHANNELS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def load_denoiser(name: str = "motion", device: str = "cpu") -> MotionDenoiser:
     Raises:
         UserError: its weights are missing.
     """
-    model = MotionDenoiser(Shape(**load_card(name)["shape"]))
+    card = load_card(name)
+    model = MotionDenoiser(Shape(**card["shape"]))
+    model.liveliness = Liveliness.of_card(card)
     model.load_state_dict({key: value.float() for key, value in load_weights(name).items()})
     return model.to(device).eval().requires_grad_(False)
 
@@ -102,6 +106,8 @@ def draw_motion(
     motion, given = torch.zeros(padded, CHANNELS), torch.zeros(padded)
     if keep is not None:
         _keep(keep, redo, count, motion, given)
+        if model.liveliness is not None:
+            motion[:, POSE] = model.liveliness.narrow(motion[:, POSE], strengths, RATE)
         motion = model.normalise(motion.to(device)).cpu() * given[:, None]
     done = 0
     for first, last in windows(padded, round(settings.window * RATE / PATCH) * PATCH):
@@ -125,7 +131,10 @@ def draw_motion(
 
         motion[span] = draw_window(model, conditions, noise[None, span].to(device), settings, step_done)[0].cpu()
         given[span], done = 1, last
-    motion = model.restore(motion.to(device)).cpu()[:count]
+    motion = model.restore(motion.to(device)).cpu()
+    if model.liveliness is not None:
+        motion[:, POSE] = model.liveliness.widen(motion[:, POSE], strengths, RATE)
+    motion = motion[:count]
     if keep is not None:  # frames that stay are the same to the last bit
         first, last = _range(redo, count)
         whole = torch.cat([keep.units, keep.head], 1).cpu().float()

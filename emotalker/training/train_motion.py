@@ -35,6 +35,7 @@ from ..motion.denoiser import CHANNELS, CONDITIONS, MotionDenoiser, Shape
 from ..motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ..weights import FOLDER
 from .commit import commit_name
+from .measure_liveliness import measure_liveliness
 from .motion_corpus import MotionCorpus, load_motion_corpus
 from .motion_losses import EmotionReader, MotionLosses, perception_loss, soft_label
 from .motion_windows import Windows
@@ -81,9 +82,9 @@ class Run:
         shape, batch = SIZES[options.size]
         self.shape = replace(shape, without=tuple(name for name in options.without if name in CONDITIONS))
         self.batch = options.batch or batch
-        every = [i % HELD_OUT == 0 for i in range(len(corpus.features))]
-        self.windows = Windows(corpus.part([i for i, held in enumerate(every) if not held]), options.seed, self.device)
-        self.held_out = Windows(corpus.part([i for i, held in enumerate(every) if held]), 1, self.device)
+        shown = corpus.part([i for i in range(len(corpus.features)) if i % HELD_OUT])
+        self.windows = Windows(shown, options.seed, self.device)
+        self.held_out = Windows(held_out(corpus), 1, self.device)
         self.model = MotionDenoiser(self.shape).to(self.device)
         self.reader = EmotionReader().to(self.device)
         self.scheduler = make_scheduler()
@@ -249,8 +250,12 @@ class Run:
         """Begin with exported weights (fine-tuning), their normalisation included."""
         self.model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
 
-    def export(self, folder: Path, hours: float) -> dict[str, float]:
-        """Write the averaged weights in half precision with their card; returns the metrics."""
+    def export(self, folder: Path, hours: float, last: bool = False) -> dict[str, float]:
+        """Write the averaged weights in half precision with their card; the last one's says how lively heads are.
+
+        Returns:
+            The metrics.
+        """
         metrics = self.validate()
         tensors = {name: value.half().contiguous() for name, value in self.average.items()}
         save_file(tensors, folder / f"{self.options.name}.safetensors")
@@ -272,8 +277,17 @@ class Run:
             "metrics": metrics,
             "licence": "MIT",
         }
+        if last:
+            model = MotionDenoiser(self.shape).to(self.device).eval()
+            model.load_state_dict(self.average)
+            card["head"] = measure_liveliness(model, self.held_out.corpus).to_dict()
         (folder / f"{self.options.name}.json").write_text(json.dumps(card, indent=2) + "\n")
         return metrics
+
+
+def held_out(corpus: MotionCorpus) -> MotionCorpus:
+    """The clips that are kept for validation."""
+    return corpus.part(list(range(0, len(corpus.features), HELD_OUT)))
 
 
 def channel_weights(table: dict[str, float]) -> Tensor:
@@ -332,14 +346,14 @@ def main(arguments: list[str] | None = None) -> None:
         if run.minutes - exported >= options.export_every:
             exported = run.minutes
             keep(run, corpus.hours)
-    keep(run, corpus.hours)
+    keep(run, corpus.hours, last=True)
 
 
-def keep(run: Run, hours: float) -> None:
+def keep(run: Run, hours: float, last: bool = False) -> None:
     """Save and export, by the first process alone."""
     if run.team.is_main_process:
         run.save()
-        print(run.export(run.options.out, hours), flush=True)
+        print(run.export(run.options.out, hours, last), flush=True)
     run.team.wait_for_everyone()
 
 

@@ -81,11 +81,15 @@ def test_an_export_is_what_sampling_loads(corpus, tmp_path, monkeypatch, talk_of
         pass
     metrics = run.export(tmp_path, 0.1)
     card = json.loads((tmp_path / "tried.json").read_text())
+    assert "head" not in card
+    run.export(tmp_path, 0.1, last=True)
+    card = json.loads((tmp_path / "tried.json").read_text())
     assert {"name", "purpose", "data", "command", "seed", "commit", "metrics", "licence", "shape"} <= set(card)
     assert metrics["held_out_noise"] > 0
     tuned = Run(options(tmp_path, "--name", "tuned", "--start-from", str(tmp_path / "tried.safetensors")), corpus)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     model = load_denoiser("tried")
+    assert len(model.liveliness.gain) == 6 and card["head"] == model.liveliness.to_dict()
     motion = draw_motion(model, talk_of(5.0), EmotionTrack.constant(happy=1.0), 1, Settings(steps=2))
     assert len(motion) == 125
     for name, value in tuned.model.state_dict().items():
