@@ -109,3 +109,25 @@ def test_load_motion_uploads_a_file_and_chooses_it(page, server):
     assert (server.folder / "input" / "captured.csv").read_text() == "Timecode,JawOpen"
     saved = page.evaluate("JSON.stringify(window.loader.serialize().widgets_values)")
     assert json.loads(saved) == ["captured.csv"], "the button is no value of the workflow"
+
+
+def test_what_a_node_says_is_there_after_the_page_is_opened_again(page, server):
+    said = (
+        "app.graph._nodes.find(node => node.type === 'EmoTalkerEmotionPromptEIB')"
+        "?.widgets.find(widget => widget.name === '$$node-text-preview')?.value"
+    )
+    page.evaluate("""(() => {
+      app.graph.clear();
+      const prompt = LiteGraph.createNode('EmoTalkerEmotionPromptEIB'), shown = LiteGraph.createNode('PreviewAny');
+      app.graph.add(prompt); app.graph.add(shown);
+      prompt.connect(1, shown, 0);
+      prompt.widgets.find(widget => widget.name === 'prompt').value = 'furious';
+      app.queuePrompt(0);
+    })()""")
+    page.wait_for(f"{said}?.includes('angry')", 120)
+    before, saved = page.evaluate(said), page.evaluate("JSON.stringify(app.graph.serialize())")
+    page.open(server.url)
+    page.wait_for(READY, 120)
+    page.evaluate(f"app.loadGraphData({saved}).then(() => true)")
+    page.wait_for(f"!!({said})", 20)
+    assert page.evaluate(said) == before
