@@ -30,7 +30,9 @@ from ..weights import FOLDER
 from ..weights.packing import pack
 from .commit import commit_name
 from .emotion_data import Comment, Described, generated, gibberish, hand_written, load_goemotions, mistyped
+from .emotion_losses import near_loss
 from .emotion_measure import measure_described, measure_goemotions
+from .options import add_run_options
 from .prune_vocabulary import prune
 from .thesaurus import Thesaurus
 
@@ -47,12 +49,6 @@ LAYER_DECAY = 0.9
 """Learning rate of each layer as a part of the next one's: early layers know the words and need little change."""
 SMOOTH_LOSS, LABEL_LOSS, GATE_LOSS, SAID_LOSS, NEAR_LOSS, LEVEL_LOSS, GO_LOSS = 4.0, 0.3, 0.2, 0.1, 0.3, 0.3, 1.0
 EMA = 0.998
-
-VALENCE_AROUSAL = {
-    "neutral": (0.0, 0.0), "happy": (0.76, 0.48), "sad": (-0.63, -0.27), "angry": (-0.51, 0.59), "fear": (-0.64, 0.60),
-    "disgust": (-0.60, 0.35), "surprise": (0.40, 0.67), "contempt": (-0.55, 0.43),
-}  # fmt: skip
-"""Russell and Mehrabian, J. Research in Personality 11 (1977), 273-294; contempt is ours, between anger and disgust."""
 
 
 class Run:
@@ -177,18 +173,9 @@ class Run:
             "said": SAID_LOSS
             * (functional.binary_cross_entropy_with_logits(raw.said, said.clamp(min=0), reduction="none") * known).sum()
             / known.sum().clamp(min=1),
-            "near": NEAR_LOSS * (self._near_loss(tokens, target) + self._near_loss(level, target)),
+            "near": NEAR_LOSS * sum(near_loss(self.block.heads.embed(part), target) for part in (tokens, level)),
             "level": LEVEL_LOSS * functional.mse_loss(level, tokens.detach()),
         }
-
-    def _near_loss(self, tokens: Tensor, target: Tensor) -> Tensor:
-        """Distances of embeddings against distances of strengths, where emotions of like valence and arousal are near."""
-        vectors = self.block.heads.embed(tokens)
-        plane = torch.tensor([VALENCE_AROUSAL[name] for name in EMOTIONS], device=self.device)
-        place = torch.cat((target, target @ plane), 1)
-        wanted = (place[:, None] - place[None]).pow(2).sum(2).clamp(min=1e-6).sqrt()
-        got = (vectors[:, None] - vectors[None]).pow(2).sum(2).clamp(min=1e-6).sqrt()
-        return functional.smooth_l1_loss(got, wanted, beta=0.2)
 
     def _go_loss(self) -> Tensor:
         comments: list[Comment] = self._next("go", self.comments, GO_BATCH)
@@ -305,9 +292,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--go-share", type=float, default=1.0, help="weight of GoEmotions; 0 trains on FED alone")
     parser.add_argument("--hard-label", action="store_true", help="one emotion at full strength an item (for the ablation)")
     parser.add_argument("--measure-only", action="store_true", help="do not export; print the figures of both test splits")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_run_options(parser)
     return parser.parse_args(arguments)
 
 

@@ -22,6 +22,7 @@ from ..speech.phones import ARPABET, UNVOICED_PHONES, sample_segments, viseme_se
 from ..weights import FOLDER
 from .augment_audio import Augmenter
 from .commit import commit_name
+from .options import add_run_options
 from .speech_corpus import Corpus, align_corpus, build_corpus, load_corpus
 
 LABEL_RATE = 200
@@ -261,10 +262,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for speech.safetensors and its card")
     parser.add_argument("--hours", type=float, default=9.0, help="hours of speech in the corpus")
     parser.add_argument("--steps", type=int, default=STEPS, help="batches of crops")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--width", type=int, default=WIDTH, help="channels of the head")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_run_options(parser)
     return parser.parse_args(arguments)
 
 
