@@ -113,9 +113,9 @@ class HeadMaker:
         image, jpeg = degrade(picture, random)
         eyes = drawn.material == EYE
         hair = (drawn.material == HAIR) | (drawn.material == BROW)
-        regions = torch.stack([drawn.face, drawn.inside, eyes, hair]).float()
+        regions = torch.stack([drawn.face, drawn.inside, eyes, hair]).byte()
         blocks = regions.view(len(MASKS), self.size, SAMPLES, self.size, SAMPLES)
-        covered = sum(blocks[:, :, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES)) >= SAMPLES**2 / 2
+        covered = sum(blocks[:, :, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES)) >= SAMPLES**2 // 2
         mask = (covered * torch.tensor([1, 2, 4, 8])[:, None, None]).sum(0).byte().numpy()
         turn = torch.tensor(pose_angles(posed.turn))
         strengths, soft, speaking = shown.strengths[row], shown.soft[row], bool(shown.speaking[row])

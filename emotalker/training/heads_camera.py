@@ -9,7 +9,6 @@ from PIL import Image
 from torch import Tensor
 
 from .heads_light import blur, kelvin
-from .heads_skin import gamma
 
 BACKDROP = 64
 """Side in pixels at which backgrounds are made; they are out of focus."""
@@ -79,7 +78,7 @@ def expose(picture: Tensor, brightness: float, albedo: float, exposure: float, r
     # Shoulder of film and sensors: highlights roll off instead of clipping.
     knee = random.uniform(0.5, 0.8)
     value = torch.where(value > knee, knee + (1.06 - knee) * (1 - torch.exp(-(value - knee) / (1.06 - knee))), value)
-    value = gamma(value)
+    value = value.clamp(min=1e-5) ** (1 / 2.2)
     contrast = random.normal(1.03, 0.08)
     value = ((value - 0.45) * contrast + 0.45 + random.normal(0, 0.015)).clamp(0, 1)
     grey = (value * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0)
@@ -103,7 +102,7 @@ def degrade(picture: Tensor, random: np.random.Generator) -> tuple[np.ndarray, b
     level = float(abs(random.normal(0, 0.014)))
     # Noise of a sensor is stronger in the shadows once the tone curve is applied, and has coarse colour blotches.
     grain = torch.from_numpy(random.standard_normal((3, size, size), dtype=np.float32))
-    plain = grain.mean(0, keepdim=True) * 1.2 + 0.5 * blur(grain, 0.7)
+    plain = grain.mean(0, keepdim=True) * 1.2 + 0.35 * (grain + grain.roll(1, 2))
     picture = picture + plain * level * (1.3 - picture)
     if random.random() < 0.3:
         y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")

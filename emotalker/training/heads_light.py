@@ -15,9 +15,9 @@ SHADOW_REACH = 3.6
 """Side of the shadow map in pixels and half its extent in rig units about the head's middle."""
 SHADOW_BIAS = 0.05
 TAPS = 8
-SKIN_BLEED = (0.034, 0.013)
-"""Rig units over which red and green light spread under the skin, 2.1 and 0.8 mm; blue hardly does. The order and the ratio are
-those of d'Eon and Luebke, GPU Gems 3, ch. 14; the size is chosen by eye."""
+SKIN_BLEED, GREEN_BLEED = 0.034, 0.4
+"""Rig units over which red light spreads under the skin (2.1 mm), and the share of green that does so; blue hardly does (the
+order is that of d'Eon and Luebke, GPU Gems 3, ch. 14; the size is chosen by eye)."""
 CREASES = (0.10, 0.32)
 """Radii in rig units over which creases are looked for."""
 

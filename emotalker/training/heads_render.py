@@ -255,7 +255,8 @@ class Renderer:
         count = len(behind)
         in_mouth = ((material == TEETH) | (material == TONGUE) | inner)[:count]
         of_face = in_face[:count] & (material[:count] == SKIN)
-        means = [float((v[:count][of_face] @ LUMINANCE).mean()) if of_face.any() else 0.2 for v in (lit, colour)]
+        some = of_face[::4].float()
+        means = [float((v[:count:4] @ LUMINANCE) @ some / some.sum().clamp(min=1)) for v in (lit, colour)]
         kinds = torch.full((side * side,), -1, dtype=torch.int8)
         inside, faces = torch.zeros(2, side * side, dtype=torch.bool)
         kinds[behind], inside[behind] = material[:count], in_mouth

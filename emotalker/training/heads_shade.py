@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .heads_kit import HeadKit
-from .heads_light import SKIN_BLEED, Lighting, Shadow, blur
+from .heads_light import GREEN_BLEED, SKIN_BLEED, Lighting, Shadow, blur
 from .heads_people import Look
 from .heads_scene import Posed
 
@@ -184,10 +184,9 @@ def fall(
     maps = torch.zeros(3, size * size)
     maps[2, at] = 1
     maps[:2, at] = total[:2, skin]
-    maps = maps.view(3, size, size)
-    for channel, reach in enumerate(SKIN_BLEED):
-        bled = blur(maps[[channel, 2]], max(reach * posed.pixels, 0.5)).flatten(1)
-        total[channel, skin] = (bled[0] / bled[1].clamp(min=1e-4))[at]
+    bled = blur(maps.view(3, size, size), max(SKIN_BLEED * posed.pixels, 0.5)).flatten(1)[:, at]
+    total[0, skin] = bled[0] / bled[2]
+    total[1, skin] = torch.lerp(total[1, skin], bled[1] / bled[2], GREEN_BLEED)
     return torch.cat([total, shine]).T.contiguous()
 
 

@@ -32,12 +32,6 @@ def linear(value: Tensor) -> Tensor:
     return torch.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055).clamp(min=0) ** 2.4)
 
 
-def gamma(value: Tensor) -> Tensor:
-    """Linear light to sRGB."""
-    value = value.clamp(min=0)
-    return torch.where(value <= 0.0031308, value * 12.92, 1.055 * value.clamp(min=1e-6) ** (1 / 2.4) - 0.055)
-
-
 _LINEAR = linear(torch.arange(256) / 255)
 
 

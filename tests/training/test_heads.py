@@ -191,17 +191,21 @@ def test_nearest_surface_wins_and_thin_alpha_passes():
     square = torch.tensor([[0.0, 0, 0], [8, 0, 0], [8, 9, 0], [0, 9, 0]])
     triangles = torch.tensor([[0, 2, 1], [0, 3, 2]])
     buffer, veil = DepthBuffer((8, 8), -4.0, 4.0), DepthBuffer((8, 8), -4.0, 4.0)
-    far = buffer.draw(square + torch.tensor([0.0, 0.0, 1.0]), triangles)
-    near = buffer.draw(square * torch.tensor([0.5, 1.0, 1.0]), triangles)
+    buffer.put(buffer.fragments(square + torch.tensor([0.0, 0.0, 1.0]), triangles))
+    buffer.put(buffer.fragments(square * torch.tensor([0.5, 1.0, 1.0]), triangles, first=2))
     face, depth = buffer.result()
-    assert ((face[:, :4] >= near) & (face[:, 4:] < near)).all() and far == 0
+    assert (face[:, :4] >= 2).all()
+    assert ((face[:, 4:] >= 0) & (face[:, 4:] < 2)).all()
     assert (depth[:, :4] < depth[:, 4:]).all()
-    passed = torch.ones(64)
     uv = torch.tensor([[[0.0, 0], [1, 1], [1, 0]], [[0, 0], [0, 1], [1, 1]]])
     opacity = torch.tensor([[0.25, 0.0], [0.25, 0.0]])
-    veil.draw(square + torch.tensor([0.0, 0.0, -1.0]), triangles, False, uv, opacity, 0.01, buffer.best, passed)
-    assert torch.allclose(passed.view(8, 8)[:, :4], torch.tensor(0.75))
-    assert (passed.view(8, 8)[:, 4:] == 1).all()
+    before = buffer.fragments(square + torch.tensor([0.0, 0.0, -1.0]), triangles, 4, False, uv, opacity, 0.01)
+    assert sorted(before.pixel.tolist()) == [8 * row + column for row in range(8) for column in range(4)]
+    assert torch.allclose(before.opacity, torch.tensor(0.25))
+    behind = buffer.fragments(square + torch.tensor([0.0, 0.0, 2.0]), triangles, 6, False, uv, opacity, 0.01)
+    assert len(behind.pixel) == 0
+    veil.put(before)
+    assert ((veil.result()[0][:, :4] >= 4) & (veil.result()[0][:, :4] < 6)).all()
 
 
 def test_missing_assets_are_named(tmp_path):
