@@ -23,6 +23,8 @@ from .motion_windows import Batch, Windows
 
 WINDOWS = 192
 """Windows that are drawn: movement within one differs so much that the spread of so many is uncertain by about 5 %."""
+POSTURES = 2048
+"""Windows of the corpus, the drawn ones among them, that tell where emotions hold the head."""
 BATCH = 32
 BEGUN = 1.0
 """Seconds after which a clip's head has left the portrait's own pose."""
@@ -48,14 +50,14 @@ def measure_liveliness(model: MotionDenoiser, corpus: MotionCorpus, count: int =
     device = model.mean.device
     windows = Windows(corpus, seed, device)
     batches: list[Batch] = []
-    while sum(len(batch.motion) for batch in batches) < count:
-        batch = windows.batch(min(BATCH, count))
+    while sum(len(batch.motion) for batch in batches) < max(count, POSTURES):
+        batch = windows.batch(BATCH)
         if batch.motion.shape[1] == WINDOW:
             batches.append(batch)
     posture = _posture(batches)
     generator = torch.Generator().manual_seed(seed)
     theirs, ours = [], []
-    for batch in batches:
+    for batch in batches[: -(-count // BATCH)]:
         free = Batch(**(vars(batch) | {"given": torch.zeros_like(batch.given)}))
         ones = torch.ones(len(batch.motion), device=device)
         conditions = free.conditions(torch.zeros_like(batch.motion), ones, ones)
