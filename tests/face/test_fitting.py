@@ -145,6 +145,8 @@ def test_a_smile_is_seen_and_a_calm_face_is_calm(fits):
     both = [UNIT_INDEX["mouthSmileLeft"], UNIT_INDEX["mouthSmileRight"]]
     assert smile.expression[both].min() > 0.4
     assert calm.expression[both].max() < 0.2
+    cheeks = [UNIT_INDEX["cheekSquintLeft"], UNIT_INDEX["cheekSquintRight"]]
+    assert smile.expression[cheeks].min() > 0.15 and calm.expression[cheeks].max() == 0
     assert (smile.expression >= 0).all() and (smile.expression <= 1).all()
 
 
