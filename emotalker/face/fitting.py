@@ -23,7 +23,7 @@ SURE = 0.08
 """Weight that an estimated expression must exceed to count, and that is taken off it: calm faces read up to about 0.2 in
 some unit, and taking an expression away that is not there would change the person."""
 BROAD = 0.3
-"""Weight from which an estimated smile is broad. Of the data kit's people one laughs and reads 0.58 to 0.66 in two pictures, the
+"""Weight from which an estimated smile is broad. Of the data kit's people one laughs: 0.58 to 0.66 in two pictures; the
 others up to 0.31."""
 BROAD_CORNERS, BROAD_CHEEKS = 0.75, 0.9
 """What a broad smile has beside its estimate, for each weight above BROAD: corners that reach further than the rig's, and
@@ -99,7 +99,7 @@ def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = No
 
 
 def broad_smile(expression: Tensor) -> tuple[Tensor, Tensor]:
-    """What a broad smile has beside estimated weights [52]: at the mouth's corners [52] and cheeks [52]; a slight one nothing."""
+    """What a broad smile has beside estimated weights [52]: at its corners [52] and cheeks [52]; a slight one nothing."""
     corners, cheeks = torch.zeros_like(expression), torch.zeros_like(expression)
     for side in SIDES:
         smile = UNIT_INDEX[f"mouthSmile{side}"]
