@@ -40,7 +40,7 @@ _GROW = 2
 _STILL = 2e-3
 # Frames rendered together: at most so many, so many pixels of the crop (more is slower: the C library then returns each
 # picture to the system), and so many pixels of whole pictures.
-_CHUNK, _CHUNK_PIXELS, _CHUNK_PICTURE = 6, 1_600_000, 16_000_000
+_CHUNK, _CHUNK_PIXELS, _CHUNK_PICTURE = 8, 1_100_000, 16_000_000
 # Pixels of the crop that are warped together (or one frame's): more leave the processor's caches.
 _TOGETHER = 300_000
 
