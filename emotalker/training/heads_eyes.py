@@ -14,7 +14,7 @@ IRIS_LATITUDE, IRIS_RADIUS = 29.0, 0.385
 """Where the iris ends on the rig's eyeball (degrees) and in the stored eye textures (share of half their side)."""
 IRIS_GREY = 0.4
 """How much of the painted irises' colour is taken away; they are brighter than people's."""
-BROWN_GREY, BROWN = 0.85, torch.tensor([1.5, 0.85, 0.42])
+BROWN_GREY, BROWN = 0.85, torch.tensor([2.1, 1.2, 0.62])
 """The painted brown is a red; what it is turned into."""
 CORNEA = 1.54
 """Radius of the eyeball over that of the cornea: 12 mm / 7.8 mm (textbook anatomy)."""

@@ -26,7 +26,7 @@ VERSION = 5
 HELD_OUT = {
     "skins": ("young_lightskinned_male_diffuse2", "middleage_lightskinned_female_diffuse2", "old_darkskinned_male_diffuse",
               "young_darkskinned_female_diffuse", "young_lightskinned_female_diffuse3"),
-    "hair": ("bob02", "short03"),
+    "hair": ("braid01", "short04"),
     "eyebrows": ("eyebrow003", "eyebrow009"),
     "eyes": ("green_eye", "brownlight_eye"),
 }  # fmt: skip

@@ -19,6 +19,8 @@ ONE_ANCESTRY = 0.6
 BETWEEN_SEXES = 0.15
 """Largest share of the other sex's shape that people have."""
 LONG_HAIR = ("bob01", "bob02", "braid01", "long01", "ponytail01")
+FRINGES, FRINGE_SHARE = ("bob01", "bob02", "short03"), 0.2
+"""Hairs that fall over an eye, and how often they are chosen relative to others."""
 CLOTHS = (
     (0.02, 0.02, 0.025), (0.6, 0.6, 0.58), (0.05, 0.07, 0.16), (0.3, 0.05, 0.05), (0.1, 0.16, 0.12), (0.35, 0.3, 0.24),
     (0.16, 0.17, 0.19), (0.2, 0.3, 0.45), (0.5, 0.35, 0.3), (0.08, 0.2, 0.2),
@@ -153,8 +155,7 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
         shares = np.array([0.05 if name == "long01" else 1.0 for name in hair_names])
     else:
         shares = np.array([1.6 if name in LONG_HAIR else 0.55 for name in hair_names])
-    # One hair falls over half of the face.
-    shares = shares * np.array([0.2 if name == "bob01" else 1.0 for name in hair_names])
+    shares = shares * np.array([FRINGE_SHARE if name in FRINGES else 1.0 for name in hair_names])
     afro = np.array([name == "afro01" for name in hair_names])
     shares = np.where(afro, 2.0 if dark else 0.05, shares)
     bald = male and random.random() < 0.06 + 0.16 * np.clip((age - 35) / 40, 0, 1)
@@ -196,7 +197,7 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
         hair_colour=tensor(colour),
         brow_colour=tensor(brow),
         eye_tint=tensor(np.exp(random.normal(0, 0.08, 3)) * np.exp(random.normal(0, 0.25))),
-        teeth=tensor(np.array([1.0, 0.96, 0.86]) ** random.uniform(0, 1.6) * random.uniform(0.55, 0.8)),
+        teeth=tensor(np.array([1.0, 0.96, 0.86]) ** random.uniform(0, 1.6) * random.uniform(0.65, 0.95)),
         cloth=tensor(cloth.clip(0.01, 0.8)),
         neckline=(float(random.uniform(0.0, 1.0)), float(random.random() < 0.35)),
         cloth_pattern=int(random.integers(4)),

@@ -21,7 +21,10 @@ LASH_COLOUR = torch.tensor([0.012, 0.010, 0.009])
 TONGUE_TINT = torch.tensor([0.8, 0.75, 0.75])
 FOLD_SHADE = torch.tensor([0.30, 0.42, 0.46])
 """Share of red, green and blue light that a full fold swallows; chosen by eye."""
-IN_MOUTH = 0.35
+TOOTH_DARKEST, TOOTH_RED, TOOTH_COLOUR = 0.25, 0.55, torch.tensor([0.74, 0.70, 0.63])
+"""Brightness under which the teeth's texture shows nothing, share of green to red from which it shows a tooth and no gum, and
+the colour of teeth."""
+IN_MOUTH = 0.22
 """How deep in the mouth teeth and tongue count as, 0..1, where 1 is the throat."""
 
 
@@ -99,7 +102,13 @@ def colours(
         mine = of(kind)
         if len(mine):
             place = uv[mine] * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0])
-            colour[mine] = (read(texture, place) / 255.0) ** 2.2 * tint
+            painted = (read(texture, place) / 255.0) ** 2.2
+            if kind == TEETH:
+                # The texture is black beside each tooth; a tooth's own colour is put there.
+                bright = painted.amax(1, keepdim=True)
+                tooth = (bright < TOOTH_DARKEST) | (painted[:, 1:2] > TOOTH_RED * painted[:, :1])
+                painted = torch.where(tooth, TOOTH_COLOUR * (0.8 + 0.2 * bright), painted)
+            colour[mine] = painted * tint
     for kind, name, tint in ((HAIR, look.hair, look.hair_colour), (BROW, look.brows, look.brow_colour)):
         mine = of(kind)
         if len(mine):
@@ -140,6 +149,8 @@ def fall(
     facing = (normal * view).sum(0).clamp(0, 1)
     wet = (material == TEETH) | (material == TONGUE)
     inside[wet] = IN_MOUTH
+    # Gaps between teeth are too narrow for the reach over which creases are looked for.
+    sky = torch.where(material == TEETH, sky.clamp(min=0.7), sky)
     # The back of the mouth sees little of the world.
     sky = sky * (1 - 0.85 * inside)
     lit = shadow.lit(place, normal, random)
