@@ -11,7 +11,7 @@ closure_recall    part of the phones P, B, M of the alignment during which (20 m
                   most probable viseme is PP; `closure precision` is the part of the runs of PP frames that touch such a phone.
 
 What the finished video shows, measured on all recordings of the data kit, of motion diffusion (`make_take`) and of the rules
-that taught it (`perform`), both without emotion, with default settings and gains and seed 0. Speech goes through the whole
+that taught it (`perform`), both without emotion, with default gains and seed 0. Speech goes through the whole
 chain: encoder, motion, rendered frames of portraits/02_neutral_frontal.png (its head, reduced to 320 pixels); then FaceFinder
 finds landmarks in the frames. Lip distance: mean of three pairs of inner lip landmarks over the distance of the irises. It is
 held against the alignment where the transcript has one, else against the visemes that the encoder hears.
@@ -43,7 +43,7 @@ from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.motion import Motion
-from emotalker.motion.sampling import load_denoiser
+from emotalker.motion.sampling import Settings, load_denoiser
 from emotalker.motion.take import make_take
 from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
@@ -192,14 +192,17 @@ def heard(clips: list[Clip]) -> dict[str, float]:
     return {"viseme_agreement": total.agreed / total.frames, "closure_recall": total.closed / total.closures}
 
 
-def shown(clips: list[Clip], mirror: Mirror, weights: str) -> dict[str, float]:
+def shown(clips: list[Clip], mirror: Mirror, weights: str, settings: Settings) -> dict[str, float]:
     """Table and figures of the finished video."""
     model = load_denoiser(weights)
     found: dict[str, list[LipScore]] = {"diffusion": [], "rules": []}
     print(f"\n{'clip':<28}{'motion by':<12}{'closures':>10}{'in quarter':>12}{'of range':>10}{'correlation':>13}{'lag':>8}")
     for clip in clips:
         features = analyse_speech(clip.sound, clip.rate, VIDEO_FPS)
-        motions = {"diffusion": make_take(model, features, EmotionTrack()), "rules": perform(features, EmotionTrack())}
+        motions = {
+            "diffusion": make_take(model, features, EmotionTrack(), 0, settings),
+            "rules": perform(features, EmotionTrack()),
+        }
         for name, motion in motions.items():
             score = score_lips(clip, mirror.lip_distances(motion))
             found[name].append(score)
@@ -222,6 +225,7 @@ def main() -> None:
     parser.add_argument("--no-video", action="store_true", help="leave out what needs rendered video")
     parser.add_argument("--clips", nargs="*", help="parts of file names: only clips that have one of them in theirs")
     parser.add_argument("--weights", default="motion", help="name of the motion's weights")
+    parser.add_argument("--guidance", type=float, default=1.0, help="of speech and emotion alike")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -229,8 +233,9 @@ def main() -> None:
     aligned = [clip for clip in clips if clip.name.startswith("librivox")]
     figures = heard(aligned) if aligned else {}
     if not options.no_video:
+        scale = options.guidance
         mirror = Mirror(options.shared / "portraits" / "02_neutral_frontal.png")
-        figures |= shown(clips, mirror, options.weights)
+        figures |= shown(clips, mirror, options.weights, Settings(speech_guidance=scale, emotion_guidance=scale))
     print(json.dumps({name: round(float(value), 4) for name, value in figures.items()}))
 
 
