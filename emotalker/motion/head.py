@@ -8,9 +8,10 @@ from torch import Tensor
 from ..emotion.taxonomy import EMOTIONS
 from .prosody import RATE, Prosody, noise, smooth, stream
 
-# Rotation while speaking in public: standard deviation in degrees and mean speed in degrees per second, and the
+# Rotation while speaking in public: standard deviation and range in degrees, mean speed in degrees per second, and the
 # limits kept at any gain (measured from 10 public speeches at 25 frames a second; limits: what a picture can show).
 SPEECH_SD = {"yaw": 3.9, "pitch": 2.5, "roll": 3.5}
+SPEECH_RANGE = {"yaw": 19.0, "pitch": 12.0, "roll": 15.0}
 SPEECH_SPEED = {"yaw": 8.1, "pitch": 8.1, "roll": 4.7}
 LIMITS = {"yaw": 15.0, "pitch": 10.0, "roll": 10.0}
 AXES = ("yaw", "pitch", "roll")

@@ -8,9 +8,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-FADE, STEADY_FADE = 3.0, 8.0
-"""Frames in which an estimate comes back from the given frames to its own view (sigma of a Gaussian): of what jumps, and of
-what is steady (STEADY of the denoiser), which also goes on at its speed."""
+from ..face.arkit import FACE_UNITS
+
+FADE, GAZE_FADE, STEADY_FADE = 3.0, 8.0, 8.0
+"""Frames in which an estimate comes back from the given frames to its own view (sigma of a Gaussian): of what jumps, of gaze,
+which no sound asks back and whose quick return would be one more jump, and of what is steady (STEADY of the denoiser), which
+also goes on at its speed."""
+GAZE = tuple(index for index, name in enumerate(FACE_UNITS) if name.startswith("eyeLook"))
 SEEN, GONE = 6, 3
 """Frames of an estimate beside given ones, and of these, whose straight line tells value and speed of what is steady. With 6
 frames heads and brows are as lively at the joints as elsewhere; fewer follow the estimate's own tremor and come out too
@@ -32,13 +36,15 @@ class Joiner:
     """
 
     def __init__(self, blurs: Tensor, given: Tensor, known: Tensor) -> None:
-        kernels, kind = blurs[:, 0].cpu().unique(dim=0, return_inverse=True)
+        looks = torch.zeros(len(blurs), 1)
+        looks[list(GAZE)] = 1
+        kernels, kind = torch.cat([looks, blurs[:, 0].cpu()], 1).unique(dim=0, return_inverse=True)
         self.joined = torch.zeros_like(known)
         self.parts: list[tuple[Tensor, Tensor]] = []
         rows = [tuple(row) for row in given.gt(0).tolist()]
-        for index, kernel in enumerate(kernels.tolist()):
+        for index, (look, *kernel) in enumerate(kernels.tolist()):
             channels = (kind == index).nonzero()[:, 0].to(known.device)
-            pairs = [_matrices(row, tuple(kernel)) for row in rows]
+            pairs = [_matrices(row, tuple(kernel), GAZE_FADE if look else FADE) for row in rows]
             of_clean, of_known = (torch.stack(parts).to(known) for parts in zip(*pairs, strict=True))
             self.joined[..., channels] = of_known @ known[..., channels]
             self.parts.append((channels, of_clean))
@@ -52,9 +58,10 @@ class Joiner:
 
 
 @lru_cache(maxsize=64)
-def _matrices(given: tuple[bool, ...], kernel: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+def _matrices(given: tuple[bool, ...], kernel: tuple[float, ...], fade: float) -> tuple[Tensor, Tensor]:
     """What an estimate [T] and known frames [T] are multiplied by, [T, T] each; their sum is the joined motion."""
     count, steady = len(given), max(kernel) < 1
+    fade = STEADY_FADE if steady else fade
     known = torch.tensor(given)
     of_clean, of_known = torch.diag((~known).float()), torch.diag(known.float())
     first = 0
@@ -66,9 +73,9 @@ def _matrices(given: tuple[bool, ...], kernel: tuple[float, ...]) -> tuple[Tenso
             way = torch.arange(1, last - first + 1) / (last - first + 1)
             after = way * way * (3 - 2 * way) if first > 0 and last < count else torch.full_like(way, float(first == 0))
             if first > 0:
-                _go_on(of_clean, of_known, given, range(first, last), steady, 1 - after)
+                _go_on(of_clean, of_known, given, range(first, last), steady, fade, 1 - after)
             if last < count:
-                _go_on(of_clean, of_known, given, range(last - 1, first - 1, -1), steady, after.flip(0))
+                _go_on(of_clean, of_known, given, range(last - 1, first - 1, -1), steady, fade, after.flip(0))
         first = last + 1
     if steady:
         blur, reach = torch.zeros(count, count), len(kernel) // 2
@@ -80,7 +87,9 @@ def _matrices(given: tuple[bool, ...], kernel: tuple[float, ...]) -> tuple[Tenso
     return of_clean, of_known
 
 
-def _go_on(of_clean: Tensor, of_known: Tensor, given: tuple[bool, ...], free: range, steady: bool, share: Tensor) -> None:
+def _go_on(
+    of_clean: Tensor, of_known: Tensor, given: tuple[bool, ...], free: range, steady: bool, fade: float, share: Tensor
+) -> None:
     """Move the frames `free`, nearest first, to go on from the given frame beside the first of them; in place.
 
     Args:
@@ -88,12 +97,13 @@ def _go_on(of_clean: Tensor, of_known: Tensor, given: tuple[bool, ...], free: ra
         given: which frames are given.
         free: frames that are not.
         steady: whether speed counts too.
+        fade: frames, sigma.
         share: [len(free)] 0..1 how far each is moved.
     """
     to, back = list(free), -free.step
     at = to[0] + back
     far = torch.arange(1.0, len(to) + 1)
-    share = share * torch.exp(-0.5 * (far / (STEADY_FADE if steady else FADE)) ** 2)
+    share = share * torch.exp(-0.5 * (far / fade) ** 2)
     of_known[to, at] += share
     if not steady:
         of_clean[to, at] -= share

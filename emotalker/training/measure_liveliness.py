@@ -1,4 +1,4 @@
-"""Measure how far drawn heads fall short of the corpus, for the model card.
+"""Measure how far drawn heads fall short of people's and of the corpus's, for the model card.
 
 `train motion` does so at its end; for weights that are there already:
 
@@ -13,10 +13,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..emotion.track import EmotionTrack
 from ..face.arkit import FACE_UNITS
-from ..motion.denoiser import CHANNELS, MotionDenoiser, Shape
+from ..motion.denoiser import CHANNELS, RATE, MotionDenoiser, Shape
+from ..motion.head import AXES, SPEECH_RANGE, SPEECH_SD, SPEECH_SPEED
 from ..motion.liveliness import Liveliness
-from ..motion.sampling import WINDOW, Settings, draw_window
+from ..motion.sampling import WINDOW, Settings, draw_motion, draw_window
+from ..speech.features import VISEMES, SpeechFeatures
 from ..weights import FOLDER
 from .motion_corpus import MotionCorpus, load_motion_corpus
 from .motion_windows import Batch, Windows
@@ -25,6 +28,8 @@ WINDOWS = 192
 """Windows that are drawn: movement within one differs so much that the spread of so many is uncertain by about 5 %."""
 POSTURES = 2048
 """Windows of the corpus, the drawn ones among them, that tell where emotions hold the head."""
+TAKES, TAKE = 8, 60
+"""Takes without emotion, and their seconds, whose turns of the head are held against those of people who speak."""
 BATCH = 32
 BEGUN = 1.0
 """Seconds after which a clip's head has left the portrait's own pose."""
@@ -44,8 +49,9 @@ def measure_liveliness(model: MotionDenoiser, corpus: MotionCorpus, count: int =
         seed: of windows and noise.
 
     Returns:
-        The gain is the ratio of standard deviations within windows, about the corpus's posture; 1 for an axis that the
-        corpus does not move.
+        The gain on angles brings spread, range and speed of calm takes as near as one factor can to those published of people
+        (SPEECH_SD, SPEECH_RANGE, SPEECH_SPEED; mean of log ratios). On shifts, of which nothing is published, it is the
+        ratio of standard deviations within windows, about the corpus's posture; 1 for an axis that the corpus does not move.
     """
     device = model.mean.device
     windows = Windows(corpus, seed, device)
@@ -67,8 +73,24 @@ def measure_liveliness(model: MotionDenoiser, corpus: MotionCorpus, count: int =
         ours.append(_spread(drawn, batch, posture))
     ratio = (torch.cat(theirs).mean(0) / torch.cat(ours).mean(0).clamp(min=1e-8)).sqrt()
     moved = torch.cat(theirs).mean(0) > 1e-8
-    gain = torch.where(moved, ratio, 1.0).clamp(LEAST, MOST)
+    gain = torch.where(moved, ratio, 1.0)
+    gain[:3] = _published(model, corpus, seed)
+    gain = gain.clamp(LEAST, MOST)
     return Liveliness(tuple(gain.tolist()), tuple(tuple(row) for row in posture.tolist()))
+
+
+def _published(model: MotionDenoiser, corpus: MotionCorpus, seed: int) -> Tensor:
+    """[3] factor on yaw, pitch and roll between calm takes of the corpus's sounds and what is published of people."""
+    heard = torch.cat([torch.from_numpy(part).float() for part in corpus.features])
+    count = len(VISEMES)
+    found = []
+    for take, part in enumerate(heard.split(round(TAKE * RATE))[:TAKES]):
+        sound = (part[:, :count], part[:, count], part[:, count + 1], torch.zeros(len(part), 1))
+        angles = draw_motion(model, SpeechFeatures(RATE, *sound, len(part) / RATE), EmotionTrack(), seed + take).head[:, :3]
+        spans = angles.amax(0) - angles.amin(0)
+        found.append(torch.stack([angles.std(0), spans, angles.diff(dim=0).abs().mean(0) * RATE]))
+    wanted = torch.tensor([[table[axis] for axis in AXES] for table in (SPEECH_SD, SPEECH_RANGE, SPEECH_SPEED)])
+    return (wanted / torch.stack(found).mean(0).clamp(min=1e-3)).log().mean(0).exp()
 
 
 def _posture(batches: list[Batch]) -> Tensor:

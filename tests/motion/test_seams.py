@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from emotalker.motion.denoiser import CHANNELS, MotionDenoiser, Shape
-from emotalker.motion.seams import FADE, Joiner
+from emotalker.motion.seams import FADE, GAZE, GAZE_FADE, Joiner
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,10 @@ def test_given_frames_stay_and_their_neighbours_go_on_from_them(model, steady):
     assert (joined[:, :20] == 1).all() and (joined[1, 80:] == -2).all()
     assert joined[:, 20].min() > 0.7 and joined[1, 79].max() < -1.4
     assert joined[0, 75:].abs().max() < 0.01 and joined.diff(dim=1).abs().max() < 0.6
-    assert joined[0, 20 + round(3 * FADE) :, ~steady].abs().max() < 0.02 < joined[0, 29, steady].min()
+    quick = ~steady
+    quick[list(GAZE)] = False
+    assert joined[0, 20 + round(3 * FADE) :, quick].abs().max() < 0.02 < joined[0, 29, ~quick].min()
+    assert joined[0, 20 + round(3 * GAZE_FADE) :, list(GAZE)].abs().max() < 0.02
 
 
 def test_steady_motion_goes_on_at_its_speed_whatever_is_estimated_for_given_frames(model, steady):

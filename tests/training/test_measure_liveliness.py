@@ -6,6 +6,8 @@ import torch
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.motion.denoiser import CHANNELS, HEARD, MotionDenoiser, Shape
+from emotalker.motion.head import SPEECH_RANGE, SPEECH_SD, SPEECH_SPEED
+from emotalker.motion.motion import Motion
 from emotalker.training import measure_liveliness as measure
 from emotalker.training.motion_corpus import MotionCorpus
 
@@ -48,13 +50,25 @@ def calm(monkeypatch):
         motion[..., 57] *= 0.1
         return motion
 
+    def take(model, features, track, seed):
+        assert not track.segments and features.fps == 25
+        turns = 3 * torch.sin(torch.arange(features.frames) / 4)[:, None].expand(-1, 6)
+        return Motion(torch.zeros(features.frames, 52), turns, 25.0, {})
+
     monkeypatch.setattr(measure, "draw_window", draw)
+    monkeypatch.setattr(measure, "draw_motion", take)
     return model
 
 
 def test_gain_is_what_drawn_heads_lack_and_posture_where_emotions_hold_them(corpus, calm):
     found = measure.measure_liveliness(calm, corpus, 96)
-    assert found.gain[:5] == pytest.approx([1.5] * 5, rel=0.06)
+    assert found.gain[3:5] == pytest.approx([1.5] * 2, rel=0.06)
+    sd, span, speed = 3 / 2**0.5, 6.0, 25 * 3 * 2 / np.pi * 2 * np.sin(1 / 8)
+    for axis, name in enumerate(("yaw", "pitch", "roll")):
+        ratios = SPEECH_SD[name] / sd, SPEECH_RANGE[name] / span, SPEECH_SPEED[name] / speed
+        wanted = np.clip(np.prod(ratios) ** (1 / 3), measure.LEAST, measure.MOST)
+        assert found.gain[axis] == pytest.approx(wanted, rel=0.02)
+    assert min(found.gain[:3]) > measure.LEAST and len(set(found.gain[:3])) == 3
     assert found.gain[5] == pytest.approx(measure.MOST)  # a model that hardly moves at all is not shaken
     assert found.posture[SAD][1] == pytest.approx(-5, abs=0.8)
     assert np.abs(np.array(found.posture)[EMOTION_INDEX["happy"]]).max() < 1e-4  # the corpus does not know it
