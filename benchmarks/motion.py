@@ -58,7 +58,7 @@ from emotalker.emotion.taxonomy import EMOTIONS
 from emotalker.emotion.track import EmotionTrack
 from emotalker.motion.denoiser import RATE
 from emotalker.motion.motion import Motion
-from emotalker.motion.sampling import Settings, load_denoiser
+from emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from emotalker.motion.take import make_take
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import SpeechFeatures
@@ -173,8 +173,8 @@ def main() -> None:
     parser.add_argument("--weights", default="motion", help="name of the weights")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--solver", default="dpm", choices=["ddim", "dpm"])
-    parser.add_argument("--speech-guidance", type=float, default=1.0)
-    parser.add_argument("--emotion-guidance", type=float, default=1.0)
+    parser.add_argument("--speech-guidance", type=float, default=GUIDANCE)
+    parser.add_argument("--emotion-guidance", type=float, default=GUIDANCE)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--minutes", type=int, default=24, help="of speech for seams and nature")
     parser.add_argument("--threads", type=int, default=2)

@@ -36,7 +36,7 @@ from emotalker.emotion.track import EmotionTrack
 from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.denoiser import RATE
-from emotalker.motion.sampling import Settings, load_denoiser
+from emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from emotalker.motion.take import make_take
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX, SpeechFeatures
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--weights", default="motion", help="name of the weights")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=Settings().steps)
-    parser.add_argument("--emotion-guidance", type=float, default=1.0)
+    parser.add_argument("--emotion-guidance", type=float, default=GUIDANCE)
     parser.add_argument("--clips", nargs="*", default=CLIPS, help="parts of names of LibriVox clips")
     parser.add_argument("--only", nargs="*", default=EMOTIONS, choices=EMOTIONS, help="emotions")
     parser.add_argument("--threads", type=int, default=2)

@@ -43,7 +43,7 @@ from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.motion import Motion
-from emotalker.motion.sampling import Settings, load_denoiser
+from emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from emotalker.motion.take import make_take
 from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--no-video", action="store_true", help="leave out what needs rendered video")
     parser.add_argument("--clips", nargs="*", help="parts of file names: only clips that have one of them in theirs")
     parser.add_argument("--weights", default="motion", help="name of the motion's weights")
-    parser.add_argument("--guidance", type=float, default=1.0, help="of speech and emotion alike")
+    parser.add_argument("--guidance", type=float, default=GUIDANCE, help="of speech and emotion alike")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -23,7 +23,7 @@ from .motion.files import load_motion, motion_path
 from .motion.files import save_motion as write_motion
 from .motion.motion import Motion
 from .motion.redo import fit_take, misfit
-from .motion.sampling import Settings, load_denoiser
+from .motion.sampling import GUIDANCE, Settings, load_denoiser
 from .motion.take import make_take
 from .picture import load_image
 from .speech.analyse import analyse_speech
@@ -88,8 +88,8 @@ def generate(
     on_progress: Callable[[int, int], None] | None = None,
     prompt: str | None = None,
     steps: int = 10,
-    speech_guidance: float = 1.0,
-    emotion_guidance: float = 1.0,
+    speech_guidance: float = GUIDANCE,
+    emotion_guidance: float = GUIDANCE,
     window: float = 4.0,
     motion: str | Path | Motion | None = None,
     redo: tuple[float, float | None] | None = None,

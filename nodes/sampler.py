@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..emotalker.emotion.track import EmotionTrack
 from ..emotalker.errors import UserError
 from ..emotalker.motion.redo import fit_take, misfit, range_of
-from ..emotalker.motion.sampling import Settings, load_denoiser
+from ..emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from ..emotalker.motion.take import make_take
 from .progress import report, say
 from .support import blame, patcher_of
@@ -31,7 +31,7 @@ def _gain(name: str, tooltip: str) -> io.Float.Input:
 
 
 def _guidance(name: str, tooltip: str) -> io.Float.Input:
-    return io.Float.Input(name, default=1.0, min=0.0, max=5.0, step=0.1, optional=True, tooltip=tooltip)
+    return io.Float.Input(name, default=GUIDANCE, min=0.0, max=5.0, step=0.1, optional=True, tooltip=tooltip)
 
 
 def _seconds(name: str, tooltip: str) -> io.Float.Input:
@@ -78,8 +78,14 @@ class EmoTalkerSampler(io.ComfyNode):
                     optional=True,
                     tooltip="Denoising steps. 8 to 20 are usual; more take longer and change little.",
                 ),
-                _guidance("speech_guidance", "How far the motion follows the voice. 1 is as learned, more is more pronounced."),
-                _guidance("emotion_guidance", "How far the motion follows the emotion. 1 is as learned, more is stronger."),
+                _guidance(
+                    "speech_guidance",
+                    "How far the motion follows the voice. 1 is as learned; 2 is exact and pronounced; 0 does not listen.",
+                ),
+                _guidance(
+                    "emotion_guidance",
+                    "How far the motion follows the emotion. 1 is as learned; 2 shows what is asked for; 0 does not feel.",
+                ),
                 io.Float.Input(
                     "window",
                     default=4.0,
@@ -130,8 +136,8 @@ class EmoTalkerSampler(io.ComfyNode):
         blink,
         emotion=None,
         steps=10,
-        speech_guidance=1.0,
-        emotion_guidance=1.0,
+        speech_guidance=GUIDANCE,
+        emotion_guidance=GUIDANCE,
         window=4.0,
         motion=None,
         redo_start=0.0,
