@@ -23,7 +23,7 @@ WINDOW = 100
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
 POSE = slice(len(FACE_UNITS), CHANNELS)
-GUIDANCE = 2.0
+GUIDANCE = 1.5
 """Of speech and of emotion, if nothing else is asked for: the rendered lips then follow the sound nearly as closely as those of
 the rules and close for every p, b, m of ten recordings (docs/evaluation.md); 3 gains next to nothing."""
 
