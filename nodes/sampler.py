@@ -80,11 +80,11 @@ class EmoTalkerSampler(io.ComfyNode):
                 ),
                 _guidance(
                     "speech_guidance",
-                    "How far the motion follows the voice. 1 is as learned; more is closer and more pronounced; 0 does not listen.",
+                    "How far the motion follows the voice. 1 is as learned; more is closer and larger; 0 does not listen.",
                 ),
                 _guidance(
                     "emotion_guidance",
-                    "How far the motion follows the emotion. 1 is as learned; more is stronger and varies less; 0 does not feel.",
+                    "How far the motion follows the emotion. 1 is as learned; more is stronger, varies less; 0 does not feel.",
                 ),
                 io.Float.Input(
                     "window",
