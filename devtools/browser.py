@@ -14,6 +14,7 @@ import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 START_LIMIT = 60  # seconds
+ANSWER_LIMIT = 120
 
 
 class BrowserError(RuntimeError):
@@ -84,15 +85,25 @@ class Browser:
         self._socket = await self._session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0)
 
     def call(self, method: str, **parameters) -> dict:
-        """One command of the DevTools protocol and its result."""
-        return self._loop.run_until_complete(self._call(method, parameters))
+        """One command of the DevTools protocol and its result.
+
+        Raises:
+            BrowserError: the command failed, or Chromium gave no answer within ANSWER_LIMIT seconds.
+        """
+        try:
+            return self._loop.run_until_complete(asyncio.wait_for(self._call(method, parameters), ANSWER_LIMIT))
+        except asyncio.TimeoutError as error:
+            raise BrowserError(f"{method}: no answer within {ANSWER_LIMIT} s.") from error
 
     async def _call(self, method: str, parameters: dict) -> dict:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
         async for message in self._socket:
             data = json.loads(message.data)
-            if data.get("id") == self._number:
+            if data.get("method") == "Page.javascriptDialogOpening":
+                # "Leave the page? Changes may not be saved": nobody is there to answer, and leaving waits for it.
+                await self._socket.send_json({"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}})
+            elif data.get("id") == self._number:
                 if "error" in data:
                     raise BrowserError(f"{method}: {data['error']['message']}")
                 return data["result"]
