@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--steps", type=int, default=10, help="denoising steps that draw the motion, 1 to 100")
     for name in ("speech", "emotion"):
         make.add_argument(
-            f"--{name}-guidance", type=float, default=1.5, help=f"how far the {name} is followed, 0 to 5; 1 is as learned"
+            f"--{name}-guidance", type=float, default=1.0, help=f"how far the {name} is followed, 0 to 5; 1 is as learned"
         )
     make.add_argument("--window", type=float, default=4.0, help="seconds of motion that are drawn at once, 2 to 4")
     make.add_argument(

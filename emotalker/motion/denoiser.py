@@ -61,6 +61,9 @@ class Shape:
     speech_width: int = 96
     without: Sequence[str] = ()
 
+    def __post_init__(self):
+        object.__setattr__(self, "without", tuple(self.without))  # a card's JSON has a list
+
     def to_dict(self) -> dict:
         """For a model card."""
         return asdict(self)

@@ -23,9 +23,9 @@ WINDOW = 100
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
 POSE = slice(len(FACE_UNITS), CHANNELS)
-GUIDANCE = 1.5
-"""Of speech and of emotion, if nothing else is asked for: the rendered lips then follow the sound nearly as closely as those of
-the rules and close for every p, b, m of ten recordings (docs/evaluation.md); 3 gains next to nothing."""
+GUIDANCE = 1.0
+"""Of speech and of emotion, if nothing else is asked for: the model's own view. More brings the lips closer to the sound and the
+face closer to what is asked for, and takes variety and time (docs/evaluation.md)."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def model():
 @pytest.mark.parametrize("seconds", [0.02, 1.3, 4.0, 4.06, 11.0])
 def test_what_the_model_believes_comes_out_at_any_length(model, talk, seconds, solver):
     features = talk(max(seconds, 0.02))
-    motion = draw_motion(model, features, EmotionTrack.constant(happy=0.7), 3, Settings(steps=4, solver=solver))
+    motion = draw_motion(model, features, EmotionTrack.constant(happy=0.7), 3, Settings(4, 1.0, 1.0, solver))
     assert len(motion) == frame_count(seconds, RATE) and motion.fps == RATE
     assert torch.allclose(motion.units[:, :15], features.visemes, atol=2e-3)
     assert torch.allclose(motion.units[:, 21], torch.full((len(motion),), 0.7), atol=2e-3)
@@ -78,7 +78,7 @@ def test_seeds(talk):
 
 
 def test_guidance_nests():
-    assert guidance(Settings()) == ([(1.0, 1.0)], [1.0])  # one question is enough
+    assert guidance(Settings(speech_guidance=1.0, emotion_guidance=1.0)) == ([(1.0, 1.0)], [1.0])  # one question is enough
     branches, shares = guidance(Settings(speech_guidance=2.0, emotion_guidance=3.0))
     assert branches == [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)] and shares == [-1.0, -1.0, 3.0]
     # γₐ = γₑ = 0 asks for neither
