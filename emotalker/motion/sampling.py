@@ -24,8 +24,8 @@ OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
 POSE = slice(len(FACE_UNITS), CHANNELS)
 GUIDANCE = 1.0
-"""Of speech and of emotion, if nothing else is asked for: the model's own view. More brings the lips closer to the sound and the
-face closer to what is asked for, and takes variety and time (docs/evaluation.md)."""
+"""Of speech and of emotion, if nothing else is asked for: the model's own view. More brings lips closer to the sound and faces
+closer to what is asked for, and takes variety and time (docs/evaluation.md)."""
 
 
 @dataclass(frozen=True)
