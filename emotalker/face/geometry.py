@@ -59,3 +59,14 @@ def square_matrices(centre: Tensor, size: Tensor, angle: Tensor, pixels: int) ->
     cos, sin, step = angle.cos(), angle.sin(), size / pixels
     linear = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1) * step[:, None, None]
     return torch.cat([linear, (centre - linear.sum(2) * (pixels / 2))[..., None]], 2)
+
+
+def similarity_matrices(places: Tensor, points: Tensor) -> Tensor:
+    """Matrices [n, 2, 3] of the similarities (turn, size, shift) that bring `places` [K, 2] nearest to `points` [n, K, 2]."""
+    centre = places.mean(0)
+    arms, target = places - centre, points - points.mean(1, keepdim=True)
+    power = arms.square().sum()
+    along = (target * arms).sum((1, 2)) / power
+    across = (target[..., 1] * arms[:, 0] - target[..., 0] * arms[:, 1]).sum(1) / power
+    linear = torch.stack([torch.stack([along, -across], 1), torch.stack([across, along], 1)], 1)
+    return torch.cat([linear, (points.mean(1) - linear @ centre)[..., None]], 2)

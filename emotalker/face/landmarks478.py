@@ -19,3 +19,5 @@ FACE_OVAL = (
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 """The face's outline; on a turned head mediapipe lets these slide along the silhouette."""
+STEADY = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4)
+"""Eye corners and the ridge of the nose: no expression moves them much."""

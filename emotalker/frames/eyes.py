@@ -74,12 +74,12 @@ class Eye:
         top, bottom = (edge[0] for edge in self.rest.edges(s[None]))
         above, below = top - t, t - bottom  # > 0: over the upper edge, under the lower
         self.local = local.permute(2, 0, 1).contiguous()
-        self.skin = self._paint_skin(local, s, above, below)
+        self.skin, self.filled = self._paint_skin(local, s, above, below)
         self.ball = self._paint_ball(local, x, y, s, above, below)
         self.lashes = self._measure_lashes()
 
-    def _paint_skin(self, local: Tensor, s: Tensor, above: Tensor, below: Tensor) -> Tensor:
-        """The portrait without eye and lash line: [3,h,w]."""
+    def _paint_skin(self, local: Tensor, s: Tensor, above: Tensor, below: Tensor) -> tuple[Tensor, Tensor]:
+        """The portrait without eye and lash line [3,h,w], and where its pixels are made up [1,h,w] 0..1."""
         w = self.width
         ends = smoothstep(s, -0.16, -0.04) * smoothstep(1 - s, -0.16, -0.04)
         remove = smoothstep(_LASH_BAND * w - above, 0, 0.04 * w) * smoothstep(_LOWER_BAND * w - below, 0, 0.03 * w) * ends
@@ -90,7 +90,8 @@ class Eye:
         bulge = torch.exp(-2.2 * across) * torch.exp(-((down / (0.35 * w)) ** 2))
         filled = filled * (1 + (0.05 * bulge)[..., None])
         filled = add_grain(filled, local, remove, (above > 0.25 * w).float() + (below > 0.12 * w).float(), 1.0)
-        return (local + (filled - local) * remove[..., None]).clamp(0, 1).permute(2, 0, 1).contiguous()
+        painted = (local + (filled - local) * remove[..., None]).clamp(0, 1).permute(2, 0, 1).contiguous()
+        return painted, remove[None]
 
     def _paint_ball(self, local: Tensor, x: Tensor, y: Tensor, s: Tensor, above: Tensor, below: Tensor) -> Tensor:
         """Iris and white without lids: [3,h,w]."""

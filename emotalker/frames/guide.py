@@ -6,7 +6,9 @@ over the background plate; eyeballs, lids and the inside of the mouth are added 
 back into the picture, whose other pixels are never touched.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +25,7 @@ from .mouth import Mouth
 from .plate import split_layers
 from .rasteriser import rasterise
 from .sampling import Box, box_around, sample, smoothstep
-from .surface import Part, Surface
+from .surface import Part, Surface, vertex_normals
 
 # Pixels of the coarse flow along the crop's longer side.
 _FLOW_SIZE = 224
@@ -43,6 +45,27 @@ _STILL = 2e-3
 _CHUNK, _CHUNK_PIXELS, _CHUNK_PICTURE = 8, 1_100_000, 16_000_000
 # Pixels of the crop that are warped together (or one frame's): more leave the processor's caches.
 _TOGETHER = 300_000
+
+MAPS = ("face", "right", "down", "away", "stretched", "lids", "mouth", "eyes")
+"""What is known of each pixel of a guide frame: 1 on the face's front; the skin's normal, -1..1, x right, y down, z away from
+the viewer (0 beside the face); how far the portrait's pixels are stretched there, 0 not or compressed, 1 eightfold or
+more; share that is made up lid skin, inside of the mouth, eyeball."""
+_MOST_STRETCHED = 8.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What `GuideRenderer.draw` makes of n frames.
+
+    Attributes:
+        frames: [n,3,h,w] the crop, 0..1.
+        landmarks: [n,478,2] of the moved face, in pixels of the crop.
+        maps: [n,8,h,w] in the order of MAPS; None when not asked for.
+    """
+
+    frames: Tensor
+    landmarks: Tensor
+    maps: Tensor | None = None
 
 
 class GuideRenderer:
@@ -112,6 +135,7 @@ class GuideRenderer:
         start: int = 0,
         stop: int | None = None,
         dtype: torch.dtype = torch.float32,
+        paint: Callable[[Drawn, int], Tensor] | None = None,
     ) -> Iterator[Tensor]:
         """Frames, chunk by chunk.
 
@@ -120,6 +144,7 @@ class GuideRenderer:
             chunk: frames at a time; by default what is fastest.
             start, stop: range of frames, stop exclusive.
             dtype: torch.float32 (0..1) or torch.uint8 (0..255).
+            paint: given what was drawn (with maps) and the number of its first frame, returns the frames [n,3,h,w] to use instead.
 
         Yields:
             [n,H,W,3] on the renderer's device.
@@ -136,7 +161,9 @@ class GuideRenderer:
             last = min(first + chunk, stop)
             with torch.inference_mode():
                 frames = base.expand(last - first, -1, -1, -1).clone()
-                for frame, crop in zip(frames, self.render(deltas[first:last], head[first:last]), strict=True):
+                drawn = self.draw(deltas[first:last], head[first:last], maps=paint is not None)
+                crops = drawn.frames if paint is None else paint(drawn, first)
+                for frame, crop in zip(frames, crops, strict=True):
                     crop = crop.permute(1, 2, 0)
                     if dtype == torch.uint8:
                         crop = crop.contiguous().mul_(255).round_()
@@ -153,6 +180,10 @@ class GuideRenderer:
         Returns:
             [n,3,h,w] 0..1.
         """
+        return self.draw(deltas, head).frames
+
+    def draw(self, deltas: Tensor, head: Tensor, maps: bool = False) -> Drawn:
+        """`render`, with what is known of the frames: where the landmarks are and, with `maps`, what each pixel shows."""
         vertices = self.fitted.deform(deltas, head) - self.offset
         opened, slide = self.lips.open(vertices)
 
@@ -160,10 +191,11 @@ class GuideRenderer:
             return self.fitted.turn(points + self.offset, share, head) - self.offset
 
         positions, displacement = self.surface.place(vertices, slide, turn)
-        flow = rasterise(
-            positions * self.flow_scale, self.surface.triangles, displacement, self.flow_size, cull=self.surface.cull
-        )
-        flow = flow.values.permute(0, 3, 1, 2).contiguous()
+        values = displacement
+        if maps:
+            values = torch.cat([displacement, self._kinds(vertices)], 2)
+        flow = rasterise(positions * self.flow_scale, self.surface.triangles, values, self.flow_size, cull=self.surface.cull)
+        flow, kinds = flow.values.permute(0, 3, 1, 2).contiguous().split([2, values.shape[2] - 2], 1)
         details = [self._detail(positions, displacement, part) for part in self.parts]
         frame = flow.new_empty(len(flow), 3, *self.size)
         step = max(1, _TOGETHER // (self.size[0] * self.size[1]))
@@ -180,12 +212,34 @@ class GuideRenderer:
         def reading(box: Box) -> Tensor:
             return torch.cat([read[:, :, box.slices[0], box.slices[1]] for read in reads])
 
+        shown = torch.cat([kinds, self._stretch(flow), flow.new_zeros(len(flow), 3, *self.flow_size)], 1) if maps else None
+        if maps:
+            shown = F.interpolate(shown, size=self.size, mode="bilinear", align_corners=False)
         for side, eye in self.eyes.items():
-            self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), reading)
+            rows, columns, lid, ball = self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), reading)
+            if maps:
+                shown[:, 5:6, rows, columns] = torch.maximum(shown[:, 5:6, rows, columns], lid)
+                shown[:, 7:, rows, columns] = torch.maximum(shown[:, 7:, rows, columns], ball)
         activity = deltas[:, _MOUTH_UNITS].abs().amax(1)
         self.lips.cover(frame, vertices, opened, activity, reading)
-        self.mouth.draw(frame, vertices, opened, activity)
-        return frame.clamp_(0, 1)
+        inside = self.mouth.draw(frame, vertices, opened, activity)
+        if maps and inside is not None:
+            shown[:, 6:7, inside[0].slices[0], inside[0].slices[1]] = inside[1]
+        return Drawn(frame.clamp_(0, 1), self.fitted.landmarks(vertices)[..., :2], shown)
+
+    def _kinds(self, vertices: Tensor) -> Tensor:
+        """[n,V+G,4] of vertices [n,V,3] and the sheet's nodes: 1 on the face's front, and its normals; 0 on the sheet."""
+        face = self.surface.skin
+        kinds = vertices.new_zeros(len(vertices), len(self.rest) + len(self.surface.nodes), 4)
+        kinds[:, face.unique(), 0] = 1
+        kinds[:, : len(self.rest), 1:] = vertex_normals(vertices, face)
+        return kinds
+
+    def _stretch(self, flow: Tensor) -> Tensor:
+        """[n,1,h,w] 0..1 how far the portrait is stretched at displacements [n,2,h,w] on the coarse grid."""
+        across, down = (flow.diff(dim=d, append=flow.narrow(d, flow.shape[d] - 1, 1)) * self.flow_scale for d in (3, 2))
+        area = (1 + across[:, :1]) * (1 + down[:, 1:]) - across[:, 1:] * down[:, :1]
+        return (-area.clamp(min=1 / _MOST_STRETCHED).log2() / math.log2(_MOST_STRETCHED)).clamp(0, 1)
 
     @staticmethod
     def _gaze(deltas: Tensor, side: str) -> Tensor:
@@ -227,14 +281,20 @@ class GuideRenderer:
         soft = smoothstep(_within(positions[:, part.vertices], part.margin, box), 0.0, 0.6 * part.margin)
         return box, values, torch.where(covered, soft, 0.0)
 
-    def _draw_eye(self, frame: Tensor, eye: Eye, vertices: Tensor, gaze: Tensor, reading: Reading) -> None:
+    def _draw_eye(
+        self, frame: Tensor, eye: Eye, vertices: Tensor, gaze: Tensor, reading: Reading
+    ) -> tuple[slice, slice, Tensor, Tensor]:
+        """Draw an eye in place; returns rows, columns, and the shares [n,1,h,w] of made up lid skin and of the eyeball."""
         drawn = eye.frame(vertices, gaze, self.size)
         rows, columns = drawn.box.slices
         view = frame[:, :, rows, columns]
         x, y = reading(drawn.box).unbind(1)
         lid = (drawn.lid * eye.box.holds(x, y))[:, None]
-        view += (sample(eye.skin, x - eye.box.x0, y - eye.box.y0) * drawn.lash - view) * lid
-        view += (drawn.colour - view) * drawn.coverage[:, None]
+        x, y = x - eye.box.x0, y - eye.box.y0
+        ball = drawn.coverage[:, None]
+        view += (sample(eye.skin, x, y) * drawn.lash - view) * lid
+        view += (drawn.colour - view) * ball
+        return rows, columns, sample(eye.filled, x, y) * lid * (1 - ball), ball
 
 
 def _within(points: Tensor, margin: float, box: Box) -> Tensor:

@@ -146,7 +146,7 @@ class Mouth:
         along = self.lips.rest.along[0]
         return torch.stack([-along[1], along[0]])
 
-    def draw(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor) -> None:
+    def draw(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor) -> tuple[Box, Tensor] | None:
         """Lay the mouth's inside over frames, in place.
 
         Args:
@@ -154,9 +154,12 @@ class Mouth:
             vertices: [n,V,3] crop pixels.
             now: the opening, see `Lips.open`.
             activity: [n] largest change of a mouth unit from the portrait.
+
+        Returns:
+            A box and the share [n,1,h,w] of its pixels that shows the mouth's inside; None where no mouth is open.
         """
         if float(now.height().amax()) < 0.02:
-            return
+            return None
         box = box_around(vertices[:, self.lips.ring], 2.0, self.size)
         x, y = box.pixel_centres(frame.device)
         s, t = now.local(x, y)
@@ -165,6 +168,7 @@ class Mouth:
         rows, columns = box.slices
         view = frame[:, :, rows, columns]
         view += (self._inside(vertices, activity, box, s, t - edges[0]) - view) * coverage
+        return box, coverage
 
     def _inside(self, vertices: Tensor, activity: Tensor, box: Box, s: Tensor, below: Tensor) -> Tensor:
         """[n,3,h,w] of a box: teeth, tongue and cavity at s [n,h,w] along the mouth, `below` pixels under the upper lip."""

@@ -28,13 +28,13 @@ _CONTROLS = 400
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Unit normals [V,3] of vertices [V,3], by triangle area."""
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
+    """Unit normals [...,V,3] of vertices [...,V,3], by triangle area."""
+    a, b, c = (vertices[..., triangles[:, i], :] for i in range(3))
     face = torch.linalg.cross(b - a, c - a)
     normals = torch.zeros_like(vertices)
     for i in range(3):
-        normals.index_add_(0, triangles[:, i], face)
-    return F.normalize(normals, dim=1)
+        normals.index_add_(-2, triangles[:, i], face)
+    return F.normalize(normals, dim=-1)
 
 
 def inside_polygon(points: Tensor, polygon: Tensor, growth: float) -> Tensor:

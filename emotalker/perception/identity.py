@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..face.geometry import Pyramid
+from ..face.geometry import Pyramid, similarity_matrices
 from ..face.graph import Graph
 from ..face.landmarks import IRISES
 from .measures import MOUTH_CORNERS
@@ -61,15 +61,7 @@ def crop_matrices(landmarks: Tensor) -> Tensor:
         [n, 2, 3] for Pyramid.sample.
     """
     xy = landmarks[..., :2]
-    points = xy[:, [*IRISES, NOSE, *MOUTH_CORNERS]]
-    places = xy.new_tensor(PLACES)
-    centre = places.mean(0)
-    arms, target = places - centre, points - points.mean(1, keepdim=True)
-    power = arms.square().sum()
-    along = (target * arms).sum((1, 2)) / power
-    across = (target[..., 1] * arms[:, 0] - target[..., 0] * arms[:, 1]).sum(1) / power
-    linear = torch.stack([torch.stack([along, -across], 1), torch.stack([across, along], 1)], 1)
-    return torch.cat([linear, (points.mean(1) - linear @ centre)[..., None]], 2)
+    return similarity_matrices(xy.new_tensor(PLACES), xy[:, [*IRISES, NOSE, *MOUTH_CORNERS]])
 
 
 def _bounds(matrix: Tensor, width: int, height: int) -> tuple[int, int, int, int]:

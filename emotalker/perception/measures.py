@@ -3,15 +3,13 @@
 import torch
 from torch import Tensor
 
-from ..face.landmarks478 import EYE_LOWER, EYE_UPPER
+from ..face.landmarks478 import EYE_LOWER, EYE_UPPER, STEADY
 
 INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 """Pairs of inner lip landmarks, upper and lower, around the middle."""
 MOUTH_CORNERS = (61, 291)
 EYE_CORNERS = ((33, 133), (362, 263))
 """Corners of the subject's right and left eye, from the picture's left to its right."""
-STEADY = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4)
-"""Eye corners and the ridge of the nose: no expression moves them much."""
 
 
 def eye_distance(landmarks: Tensor) -> Tensor:

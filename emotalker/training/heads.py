@@ -27,7 +27,7 @@ from .heads_faces import Expression, look, random_faces
 from .heads_kit import HeadKit
 from .heads_light import random_lighting
 from .heads_people import SPLITS, Person, random_person
-from .heads_render import SAMPLES, Renderer
+from .heads_render import SAMPLES, Renderer, Rendering
 from .heads_scene import Shot, pose
 from .heads_shade import BROW, EYE, HAIR
 
@@ -108,10 +108,7 @@ class HeadMaker:
         pattern = torch.Generator().manual_seed(int(random.integers(2**31)))
         drawn = self.renderer.draw(person, posed, light, skin, pattern)
         behind = backdrop(random, self.size)
-        level = drawn.brightness * float(np.exp(random.normal(0.1, 0.5))) / 0.2
-        picture = drawn.colour + (1 - drawn.cover) * behind * level
-        picture = expose(picture, drawn.brightness, drawn.albedo, light.exposure, random)
-        image, jpeg = degrade(picture, random)
+        image, jpeg = develop(drawn, behind, drawn, light.exposure, random)
         eyes = drawn.material == EYE
         hair = (drawn.material == HAIR) | (drawn.material == BROW)
         regions = torch.stack([drawn.face, drawn.inside, eyes, hair]).byte()
@@ -130,6 +127,20 @@ class HeadMaker:
         # One thread for all pictures of a person, who then is put together once.
         with ThreadPoolExecutor(threads) as pool:
             return [head for heads in pool.map(lambda run: [self.make(number) for number in run], runs) for head in heads]
+
+
+def develop(
+    drawn: Rendering, behind: Tensor, metered: Rendering, exposure: float, random: np.random.Generator
+) -> tuple[np.ndarray, bytes]:
+    """The photograph of a drawn head before a background [3,h,w]: (uint8 [h,w,3], the JPEG file).
+
+    Args:
+        metered: the drawing that the camera's meter saw, `drawn` itself or another of the same scene.
+        exposure: see Lighting.
+    """
+    level = metered.brightness * float(np.exp(random.normal(0.1, 0.5))) / 0.2
+    picture = drawn.colour + (1 - drawn.cover) * behind * level
+    return degrade(expose(picture, metered.brightness, metered.albedo, exposure, random), random)
 
 
 def pose_angles(turn: Tensor) -> tuple[float, float, float]:
@@ -167,6 +178,12 @@ def packed(blobs: list[bytes]) -> tuple[Tensor, Tensor]:
     return torch.frombuffer(bytearray(b"".join(blobs)), dtype=torch.uint8), ends
 
 
+def unpacked(data: Tensor, ends: Tensor) -> list[bytes]:
+    """The inverse of `packed`."""
+    whole = bytes(data.numpy())
+    return [whole[a:b] for a, b in pairwise(ends.tolist())]
+
+
 def write_shard(path: Path, heads: list[Head]) -> None:
     """Store heads as one safetensors file.
 
@@ -195,8 +212,7 @@ def read_shard(path: Path) -> list[Head]:
     stored = load_file(path)
     blobs = {}
     for name in ("jpeg", "mask"):
-        data, ends = bytes(stored.pop(name).numpy()), stored.pop(f"{name}_ends").tolist()
-        blobs[name] = [data[a:b] for a, b in pairwise(ends)]
+        blobs[name] = unpacked(stored.pop(name), stored.pop(f"{name}_ends"))
     heads = []
     for row in range(len(stored["number"])):
         values = {name: value[row] for name, value in stored.items()}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..emotion.expression import ANTAGONISTS, AU_UNITS, DAMPING, EXPRESSIONS, saturate
+from ..emotion.soft_label import soft_label
 from ..emotion.taxonomy import COMPOUNDS, EMOTION_INDEX, EMOTIONS
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..motion.blend import join_speech
@@ -56,20 +57,6 @@ class Expression:
     strengths: Tensor
     soft: Tensor
     speaking: Tensor
-
-
-def soft_label(strengths: Tensor) -> Tensor:
-    """Shares [N,8] of emotions of strengths [N,8]: each over their sum; what a weak expression leaves is neutral."""
-    felt = strengths.clone()
-    felt[:, EMOTION_INDEX["neutral"]] = 0
-    total = felt.sum(1, keepdim=True)
-    shown = felt.amax(1, keepdim=True).clamp(max=1)
-    shares = felt / total.clamp(min=1e-6)
-    # A trace of emotion is mostly a neutral face.
-    weight = (shown / 0.5).clamp(max=1)
-    result = shares * weight
-    result[:, EMOTION_INDEX["neutral"]] = 1 - weight[:, 0]
-    return result
 
 
 def random_strengths(random: np.random.Generator) -> np.ndarray:

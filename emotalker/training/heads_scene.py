@@ -26,6 +26,7 @@ class Shot:
         distance: of the camera from the face in distances between the eyes (6.3 cm).
         height: of the face (brow to chin, by its landmarks) as a share of the picture.
         centre: x, y of the face's middle as a share of the picture.
+        shift: of the head in distances between the eyes, to the picture's right, down, away from the camera, as in Motion.
     """
 
     units: Tensor
@@ -34,6 +35,17 @@ class Shot:
     distance: float
     height: float
     centre: tuple[float, float]
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Framing:
+    """What a camera is directed at: `centre` [3] of the world, `pixels` per rig unit there, `offset` [2] of that point in the
+    picture, pixels."""
+
+    centre: Tensor
+    pixels: float
+    offset: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +58,7 @@ class Posed:
         turn: [3,3] of the head; eyes [2,3] eyeball centres in the world.
         landmarks: [478,3] pixels, z in pixels, smaller = nearer, 0 at the middle of the head.
         pose: yaw, pitch, roll in degrees of the head as the picture shows it.
-        pixels: pixels per rig unit at the face; camera [3] its place in the world; units [52].
+        framing: where the camera looks; camera [3] its place in the world; units [52].
     """
 
     world: Tensor
@@ -56,9 +68,14 @@ class Posed:
     turn: Tensor
     eyes: Tensor
     landmarks: Tensor
-    pixels: float
+    framing: Framing
     camera: Tensor
     units: Tensor
+
+    @property
+    def pixels(self) -> float:
+        """Pixels per rig unit at the face."""
+        return self.framing.pixels
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Tensor:
@@ -94,15 +111,15 @@ def deform(kit: HeadKit, person: Person, units: Tensor) -> tuple[Tensor, dict[st
     return vertices, cards
 
 
-def pose(kit: HeadKit, person: Person, shot: Shot, size: int) -> Posed:
-    """All points of a picture of size x size pixels."""
+def pose(kit: HeadKit, person: Person, shot: Shot, size: int, framing: Framing | None = None) -> Posed:
+    """All points of a picture of size x size pixels, of a camera directed at the face as the shot says, or as `framing` was."""
     rig = kit.rig
     vertices, cards = deform(kit, person, shot.units)
     turn, body = rotation(*shot.head), rotation(*shot.body)
-    pivot = rig.pivot
+    pivot, shift = rig.pivot, torch.tensor(shot.shift) * torch.tensor([1.0, -1.0, -1.0])
 
     def place(points: Tensor, share: Tensor) -> Tensor:
-        turned = points + share[:, None] * ((points - pivot) @ (turn.T - torch.eye(3)))
+        turned = points + share[:, None] * ((points - pivot) @ (turn.T - torch.eye(3)) + shift)
         return (turned - pivot) @ body.T
 
     world = place(vertices, kit.head_weight)
@@ -111,29 +128,30 @@ def pose(kit: HeadKit, person: Person, shot: Shot, size: int) -> Posed:
         low, high = HAIR_STAYS
         share = ((points[:, 1] - low) / (high - low)).clamp(0.3, 1)
         placed[name] = place(points, share)
-    centre = rig.landmarks(world[: len(rig.vertices)]).mean(0)
+    centre = rig.landmarks(world[: len(rig.vertices)]).mean(0) if framing is None else framing.centre
 
     def view(points: Tensor) -> Tensor:
         local = points - centre
         near = shot.distance / (shot.distance - local[:, 2:]).clamp(min=1.0)
         return torch.cat([local[:, :1] * near, -local[:, 1:2] * near, -shot.distance * (near - 1) / near], 1)
 
-    flat = rig.landmarks(view(world)[: len(rig.vertices)])
-    low, high = flat[:468, :2].amin(0), flat[:468, :2].amax(0)
-    pixels = shot.height * size / float(high[1] - low[1])
-    offset = torch.tensor(shot.centre) * size - (low + high) / 2 * pixels
+    if framing is None:
+        flat = rig.landmarks(view(world)[: len(rig.vertices)])
+        low, high = flat[:468, :2].amin(0), flat[:468, :2].amax(0)
+        pixels = shot.height * size / float(high[1] - low[1])
+        framing = Framing(centre, pixels, torch.tensor(shot.centre) * size - (low + high) / 2 * pixels)
 
     def project(points: Tensor) -> Tensor:
         seen = view(points)
-        return torch.cat([seen[:, :2] * pixels + offset, seen[:, 2:]], 1)
+        return torch.cat([seen[:, :2] * framing.pixels + framing.offset, seen[:, 2:]], 1)
 
     screen = project(world)
     landmarks = rig.landmarks(screen[: len(rig.vertices)]).clone()
-    landmarks[:, 2] *= pixels
+    landmarks[:, 2] *= framing.pixels
     balls = torch.stack([world[: len(rig.vertices)][rig.vertex_group == group].mean(0) for group in (10, 11)])
     lens = centre + torch.tensor([0.0, 0.0, shot.distance])
     screens = {name: project(points) for name, points in placed.items()}
-    return Posed(world, placed, screen, screens, body @ turn, balls, landmarks, pixels, lens, shot.units)
+    return Posed(world, placed, screen, screens, body @ turn, balls, landmarks, framing, lens, shot.units)
 
 
 def vertex_normals(points: Tensor, triangles: Tensor, merged: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class Windows:
             [max(len(part), 1) * len(motion) for part, motion in zip(corpus.features, corpus.motion, strict=True)]
         ) * np.array([1.0 if part[:, len(VISEMES)].max(initial=0) > 0.5 else QUIET for part in corpus.features])
         self.weights = weights / weights.sum()
-        self.swap, self.signs = _mirror()
+        self.swap, self.signs = mirror()
 
     def batch(self, size: int) -> Batch:
         """Random windows of one length."""
@@ -130,7 +130,7 @@ class Windows:
         loudness[heard] = (loudness[heard] * self.draw.uniform(*LOUDNESS) + self.draw.uniform(*OFFSET)).clip(0, 1)
 
 
-def _mirror() -> tuple[np.ndarray, np.ndarray]:
+def mirror() -> tuple[np.ndarray, np.ndarray]:
     """Where each channel comes from in a mirror, and its sign [CHANNELS] each."""
     swap, signs = np.arange(CHANNELS), np.ones(CHANNELS, dtype=np.float32)
     for index, name in enumerate(FACE_UNITS):

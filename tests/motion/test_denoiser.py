@@ -3,7 +3,7 @@ import torch
 
 from emotalker.face.arkit import FACE_UNITS
 from emotalker.motion.denoiser import CHANNELS, CONDITIONS, HEARD, Conditions, MotionDenoiser, Shape
-from emotalker.motion.diffusion import TRAIN_STEPS, denoised, make_scheduler
+from emotalker.diffusion import TRAIN_STEPS, denoised, make_scheduler
 
 TINY = Shape(width=32, layers=2, heads=2, speech_width=8)
 

@@ -26,7 +26,7 @@ class Follower(MotionDenoiser):
         believed[..., :15] = hear * conditions.speech[..., :15]
         believed[..., 20:28] = feel * conditions.emotion
         believed[..., 52] = conditions.start
-        from emotalker.motion.diffusion import make_scheduler
+        from emotalker.diffusion import make_scheduler
 
         alpha = make_scheduler().alphas_cumprod[steps].sqrt()
         sigma = (1 - alpha**2).sqrt()

@@ -1,0 +1,242 @@
+"""Paint guide frames: few denoising steps from the guide on, with the portrait's information preserved at every one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ..diffusion import TRAIN_STEPS, denoised, make_scheduler, noising
+from ..emotion.track import EmotionTrack
+from ..errors import UserError
+from ..face.crop import crop_matrices, cut
+from ..motion.denoiser import RATE
+from ..motion.motion import Motion, sample
+from ..speech.features import SpeechFeatures
+from ..weights import load_card, load_weights
+from .denoiser import BLOCK, EAR, STATE, FrameDenoiser, FrameShape, PaintConditions, silence, to_change, to_state
+from .guide import Drawn, GuideRenderer
+from .paste_back import spread
+from .preservation import identity_weight, preserve
+
+BATCH = 8
+"""Frames painted together at most."""
+
+
+@dataclass(frozen=True)
+class PaintSettings:
+    """How frames are painted.
+
+    Attributes:
+        preservation: ρ, 0..1: how much of the guide (the portrait moved by the rig) is kept at every step; at 1 nothing is painted.
+        steps: denoising steps, 1..50.
+        denoise: 0..1, how much noise the guide gets before it is denoised: how far the result may leave it.
+        guidance: 1 is the model's own view of sound, emotion and motion; more exaggerates, and takes twice the time.
+        anchor: "guide", or "portrait": the unmoved portrait, the paper's literal form, which holds the face still.
+        seed: of the noise.
+    """
+
+    preservation: float = 0.5
+    steps: int = 4
+    denoise: float = 0.6
+    guidance: float = 1.0
+    anchor: str = "guide"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, low, high in (("preservation", 0, 1), ("denoise", 0, 1), ("guidance", 0, 5), ("steps", 1, 50)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UserError(f"{name} is {value:g}: use a number from {low} to {high}.")
+        if self.anchor not in ("guide", "portrait"):
+            raise UserError(f'anchor is "{self.anchor}": use "guide" or "portrait".')
+
+    @property
+    def paints(self) -> bool:
+        """Whether anything is left to paint."""
+        return self.preservation < 1 and self.denoise > 0
+
+
+@cache
+def load_painter(name: str = "frames", device: str = "cpu") -> FrameDenoiser:
+    """The shipped frame denoiser.
+
+    Raises:
+        UserError: its weights are missing.
+    """
+    return build_painter(load_card(name)["shape"], load_weights(name)).to(device)
+
+
+def build_painter(shape: dict, tensors: dict[str, Tensor]) -> FrameDenoiser:
+    """A frame denoiser of a card's shape with the given weights."""
+    model = FrameDenoiser(FrameShape(**shape))
+    model.load_state_dict({key: value.float() for key, value in tensors.items()})
+    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """What steers the painting of a take, for each of its T frames.
+
+    Attributes:
+        speech: [T,EAR,HEARD] around each frame; heard 1, or 0 where there is no sound; strengths [T,8]; motion [T,58].
+    """
+
+    speech: Tensor
+    heard: float
+    strengths: Tensor
+    motion: Tensor
+
+
+def steering_of(motion: Motion, features: SpeechFeatures | None, emotion: EmotionTrack) -> Steering:
+    """Speech around each frame of a take, what is felt in it and what face and head do; without features nothing is heard."""
+    times = (torch.arange(len(motion), dtype=torch.float64) + 0.5) / motion.fps
+    if features is None:
+        speech = silence().expand(len(motion), -1, -1)
+    else:
+        heard = torch.cat([features.visemes, features.voicing[:, None], features.loudness[:, None]], 1).detach().float().cpu()
+        around = (torch.arange(EAR, dtype=torch.float64) - EAR // 2) / RATE
+        at = (times[:, None] + around).flatten() - 0.5 / features.fps
+        speech = sample(heard, features.fps, at).view(len(motion), EAR, -1)
+    strengths = emotion.at(times)
+    strengths[:, 0] = 0
+    return Steering(speech, float(features is not None), strengths, torch.cat([motion.units, motion.head], 1).float().cpu())
+
+
+class FramePainter:
+    """Paints the face in a guide renderer's frames.
+
+    Args:
+        model: of load_painter.
+        renderer: whose frames are painted.
+        steering: of the take that it renders.
+        settings: how.
+        mask: [H,W] of the picture, 0..1: where painting is allowed; everywhere by default.
+        on_step: called with (frames painted so far, a preview [3,s,s] of the one being painted) after each denoising step; what
+            it raises ends the painting.
+    """
+
+    def __init__(
+        self,
+        model: FrameDenoiser,
+        renderer: GuideRenderer,
+        steering: Steering,
+        settings: PaintSettings | None = None,
+        mask: Tensor | None = None,
+        on_step: Callable[[int, Tensor], None] | None = None,
+    ) -> None:
+        self.model, self.renderer, self.steering = model, renderer, steering
+        self.settings, self.on_step = settings or PaintSettings(), on_step
+        self.size = model.shape.size
+        parameter = next(model.parameters())
+        self.device, self.dtype = parameter.device, parameter.dtype
+        rest = renderer.fitted.landmarks(renderer.rest)[None, :, :2]
+        self.portrait = cut(renderer.picture[None], crop_matrices(rest, self.size), self.size)
+        self.mask = None
+        if mask is not None:
+            rows, columns = renderer.crop.slices
+            self.mask = mask.to(renderer.device)[rows, columns][None, None]
+        cells = self.size // BLOCK
+        generator = torch.Generator().manual_seed(int(self.settings.seed) % (1 << 63))
+        # One noise for all frames, fixed in the crop, which follows the head: so nothing flickers.
+        self.noise = torch.randn(1, STATE, cells, cells, generator=generator)
+        self.batch = BATCH
+
+    def __call__(self, drawn: Drawn, first: int) -> Tensor:
+        """Frames [n,3,h,w] of a renderer's crop with the face painted; the first is number `first` of the take."""
+        if not self.settings.paints:
+            return drawn.frames
+        frames = drawn.frames
+        for begin in range(0, len(frames), self.batch):
+            some = slice(begin, begin + self.batch)
+            part = Drawn(frames[some], drawn.landmarks[some], drawn.maps[some])
+            matrices = crop_matrices(part.landmarks, self.size)
+            change = self.paint(part, matrices, first + begin)
+            box, values = spread(change.to(frames), matrices, frames.shape[2:])
+            rows, columns = box.slices
+            frames[some, :, rows, columns] = (frames[some, :, rows, columns] + values).clamp(0, 1)
+        return frames
+
+    @torch.inference_mode()
+    def paint(self, drawn: Drawn, matrices: Tensor, first: int) -> Tensor:
+        """[n,3,s,s] what is added to the crops of n frames (0..1)."""
+        settings, count = self.settings, len(drawn.frames)
+        guide = cut(drawn.frames, matrices, self.size)
+        cells = self.size // BLOCK
+        coarse = crop_matrices(drawn.landmarks, cells)
+        maps = cut(drawn.maps, coarse, cells)
+        mask = None if self.mask is None else cut(self.mask.expand(count, -1, -1, -1), coarse, cells).to(self.device, self.dtype)
+        span = slice(first, first + count)
+        ones = torch.ones(count)
+        conditions = PaintConditions(
+            guide,
+            self.portrait.expand(count, -1, -1, -1),
+            maps,
+            self.steering.speech[span],
+            ones * self.steering.heard,
+            self.steering.strengths[span],
+            self.steering.motion[span],
+            ones,
+        ).to(self.device, self.dtype)
+        weight = identity_weight(conditions.maps, settings.preservation, mask)
+        kept = conditions.portrait if settings.anchor == "portrait" else conditions.guide
+        anchor = to_state(kept, conditions.guide)
+
+        def preview(clean: Tensor) -> None:
+            if self.on_step is not None:
+                self.on_step(first, (conditions.guide[0] + to_change(clean[:1])[0]).float().clamp(0, 1))
+
+        return to_change(
+            denoise_residual(self.model, conditions, self.noise.to(self.device, self.dtype), anchor, weight, settings, preview)
+        )
+
+
+def denoise_residual(
+    model: FrameDenoiser,
+    conditions: PaintConditions,
+    noise: Tensor,
+    anchor: Tensor,
+    weight: Tensor,
+    settings: PaintSettings,
+    on_step: Callable[[Tensor], None] = lambda clean: None,
+) -> Tensor:
+    """Denoise the residuals of n frames, preserving the anchor at each step.
+
+    Args:
+        model: the denoiser.
+        conditions: of n frames.
+        noise: [1 or n,48,h,w] Gaussian.
+        anchor: [n,48,h,w] residual of what is preserved: 0 for the guide.
+        weight: [n,1,h,w] M.
+        settings: how.
+        on_step: called with the estimate of the clean residual after each step.
+
+    Returns:
+        [n,48,h,w] the clean residual.
+    """
+    process, count = noising(), len(conditions.guide)
+    noise = noise.expand(count, -1, -1, -1)
+    steps = time_steps(settings.steps, settings.denoise)
+    scheduler = make_scheduler("dpm1", "sample")
+    scheduler.set_timesteps(timesteps=steps, device=noise.device)
+    guided = settings.guidance != 1
+    asked = conditions.unsteered() if guided else conditions
+    tokens = model.look(asked)
+    x = process.add_noise(torch.zeros_like(noise), noise, torch.full((count,), steps[0], device=noise.device))
+    for step, after in zip(scheduler.timesteps, [*steps[1:], -1], strict=True):
+        velocity = model(torch.cat([x, x]) if guided else x, step, asked, tokens)
+        if guided:
+            with_all, without = velocity.chunk(2)
+            velocity = without + settings.guidance * (with_all - without)
+        clean = denoised(process, x, velocity, step.expand(count))
+        x = preserve(scheduler.step(clean, step, x).prev_sample, anchor, noise, after, settings.preservation, weight)
+        on_step(clean)
+    return x
+
+
+def time_steps(count: int, denoise: float) -> list[int]:
+    """`count` time steps from the noise level that `denoise` (0..1] stands for down, evenly, without the last one, 0."""
+    top = max(1, round(denoise * TRAIN_STEPS))
+    steps = torch.linspace(top, 0, count + 1)[:-1].round().long() - 1
+    return steps.clamp(min=0).unique().flip(0).tolist()

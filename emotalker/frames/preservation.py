@@ -1,0 +1,63 @@
+"""Facial information preservation (EmoTalker, arXiv 2401.08049): at every denoising step the portrait is mixed back in.
+
+The paper says only that the denoised output is combined with the noised input portrait by a preservation ratio; the rule below
+is this project's reconstruction, and DiffTalk's masked denoising is its special case ρ = 1.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..diffusion import noising
+from .guide import MAPS
+
+IDENTITY, FREE = 0.55, 0.0
+"""The weight M on the face's skin, where folds and shadows may be painted, and in mouth, eyes and lids, which must articulate.
+Beside the face it is 1."""
+REACH = 3
+"""Cells of 4 pixels by which mouth, eyes and lids reach beyond their outline: lips, lashes and folds beside them."""
+CLOSING = 4
+"""Power of the ratio with which the openings in M close, so that ρ = 1 leaves nothing to paint."""
+
+
+def preserve(estimate: Tensor, anchor: Tensor, noise: Tensor, step: int, ratio: float, weight: Tensor) -> Tensor:
+    """x_t ← (1 - ρM) x̂_t + ρM q(a, t), with q(a, t) = √ᾱ_t a + √(1 - ᾱ_t) ε.
+
+    Args:
+        estimate: [n,C,h,w] x̂_t, the state after a denoising step, at noise level t.
+        anchor: [n,C,h,w] a, clean, in the same space.
+        noise: [n,C,h,w] ε, the noise that the frames began with.
+        step: t, a time step of the scheduler; -1 stands for no noise.
+        ratio: ρ, 0..1.
+        weight: M [n,1,h,w], 0..1.
+
+    Returns:
+        [n,C,h,w]; the estimate where ρM is 0, the anchor at its noise level where it is 1.
+    """
+    known = anchor
+    if step >= 0:
+        known = noising().add_noise(anchor, noise, torch.full((len(anchor),), step, device=anchor.device))
+    return torch.lerp(estimate, known, ratio * weight)
+
+
+def identity_weight(maps: Tensor, ratio: float, mask: Tensor | None = None) -> Tensor:
+    """M [n,1,h,w]: 1 where the picture must stay as it is, lower where it may be painted.
+
+    Args:
+        maps: [n,8,h,w] in the order of guide.MAPS.
+        ratio: ρ, 0..1; towards 1 all of M becomes 1.
+        mask: [n,1,h,w] 1 where the artist lets it be painted, 0 where not.
+    """
+    named = dict(zip(MAPS, maps.split(1, 1), strict=True))
+    face = _grown(named["face"], 1)
+    moving = _grown(torch.maximum(torch.maximum(named["mouth"], named["eyes"]), named["lids"]), REACH)
+    free = torch.maximum((1 - IDENTITY) * face, (1 - FREE) * moving)
+    if mask is not None:
+        free = free * mask
+    return 1 - free * (1 - ratio**CLOSING)
+
+
+def _grown(share: Tensor, reach: int) -> Tensor:
+    """[n,1,h,w] grown by `reach` cells, with soft edges."""
+    grown = F.max_pool2d(share, 2 * reach + 1, 1, reach)
+    return F.avg_pool2d(grown, 3, 1, 1, count_include_pad=False)

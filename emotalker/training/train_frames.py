@@ -1,0 +1,299 @@
+"""Train the frame diffusion: python -m emotalker train frames --data PAIRS
+
+PAIRS is a folder of pairs (emotalker.training.pairs): portraits of synthetic people, what our renderer makes of them under a
+motion, and the truth. Trains for so many minutes of processor time; run again with more minutes, it goes on where it stopped:
+
+    python -m emotalker.training.motion_corpus --speech SPEECH_CORPUS --data MOTION
+    python -m emotalker.training.pairs --shared ../shared --motion MOTION --out PAIRS/train
+    python -m emotalker.training.pairs --shared ../shared --motion MOTION --out PAIRS/held_out --split held_out --count 200
+    python -m emotalker train frames --data PAIRS --minutes 240
+
+Most batches are windows around mouths and eyes, where the rig is poor and a step is cheap; towards the end whole faces come in.
+On a GPU: --size full. --smoke trains a tiny model for a few steps, to see that everything works.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..diffusion import TRAIN_STEPS, denoised, make_scheduler
+from ..emotion.eib import EmotionIntensityBlock
+from ..frames.denoiser import TOKENS, FrameDenoiser, FrameShape, to_change, to_state
+from ..frames.painting import PaintSettings, denoise_residual
+from ..frames.preservation import FREE, IDENTITY, identity_weight
+from ..perception.expression import ExpressionRecogniser
+from ..weights import FOLDER
+from .commit import commit_name
+from .frame_batches import FramePairs
+from .options import add_run_options
+
+SIZES = {
+    "small": (FrameShape(), 8, 3, 0.65),  # for a processor
+    "full": (FrameShape(channels=(96, 160, 224, 320), layers=2), 64, 32, 0.3),  # for a GPU
+    "smoke": (FrameShape(size=128, channels=(16, 16, 32, 32), tokens=32), 4, 2, 0.5),
+}
+"""Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
+WINDOW = 128
+PEAK_RATE, LAST_RATE = 4e-4, 1e-5
+WARM_UP = 200
+EMA = 0.999
+UNSTEERED = 0.1
+"""How often sound, emotion and motion are left out, so that guidance can tell what they do."""
+SKIN, AROUND, MOVING = 1.0, 0.3, 5.0
+"""Weights of the loss: on the face's skin, beside the face, and in mouth, eyes and lids."""
+PERCEPTION = 0.02
+"""Weight of the perception loss (emotions and face units that the recogniser finds in the denoised picture)."""
+PARTS = ("perception", *TOKENS)
+
+
+class Run:
+    """A training run that can stop and go on.
+
+    Args:
+        options: see `parse`.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.device = options, torch.device(options.device)
+        torch.manual_seed(options.seed)
+        shape, self.windows, self.faces, self.whole_from = SIZES[options.size]
+        self.shape = FrameShape(**{**shape.to_dict(), "without": [name for name in options.without if name in TOKENS]})
+        self.pairs = FramePairs(options.data / "train", self.shape.size)
+        self.held_out = FramePairs(options.data / "held_out", self.shape.size)
+        self.model = FrameDenoiser(self.shape).to(self.device, memory_format=torch.channels_last)
+        self.scheduler = make_scheduler()
+        self.perceives = "perception" not in options.without
+        self.recogniser = ExpressionRecogniser.load(options.device) if self.perceives else None
+        self.optimiser = torch.optim.AdamW(self._learned(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
+        self.step, self.minutes = 0, 0.0
+        self.parts: dict[str, float] = {}
+        self.state_path = options.data / f"{options.name}.train.safetensors"
+        if self.state_path.is_file():
+            self._resume()
+        else:
+            self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
+            if options.start_from is not None:
+                self.model.load_state_dict({name: value.float() for name, value in load_file(options.start_from).items()})
+            self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        # Where a broken run went on: other pictures than before.
+        self.draw = np.random.default_rng([options.seed, self.step])
+        self.generator = torch.Generator(self.device).manual_seed(options.seed * 1_000_003 + self.step)
+
+    def _learned(self) -> list[torch.nn.Parameter]:
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def train(self) -> Iterator[float]:
+        """Train until the minutes (or --steps) are over; yields the loss of each step. Other programs' time does not count."""
+        began, before = time.thread_time(), self.minutes
+        self.model.train()
+        while self.options.steps == 0 or self.step < self.options.steps:
+            self.minutes = before + (time.thread_time() - began) / 60
+            progress = self.minutes / self.options.minutes if self.options.steps == 0 else self.step / self.options.steps
+            if progress >= 1:
+                return
+            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate * min(1.0, (self.step + 1) / WARM_UP)
+            whole = progress > self.whole_from and self.step % 2 == 0
+            loss = self.loss(whole)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._learned(), 1.0)
+            self.optimiser.step()
+            self.step += 1
+            keep = min(EMA, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                for name, value in self.model.state_dict().items():
+                    self.average[name].lerp_(value, 1 - keep)
+            yield float(loss.detach())
+
+    def loss(self, whole: bool) -> Tensor:
+        """Loss of a random batch of whole faces or windows; keeps its parts in `parts`."""
+        count = self.faces if whole else self.windows
+        chosen = self.draw.integers(len(self.pairs), size=count).tolist()
+        window = None if whole else min(WINDOW, self.shape.size)
+        batch = self.pairs.batch(chosen, self.draw, window).to(self.device)
+        c = batch.conditions
+        c.steer[torch.rand(count, generator=self.generator, device=self.device) < UNSTEERED] = 0
+        clean = to_state(batch.truth, c.guide)
+        noise = torch.randn(clean.shape, generator=self.generator, device=self.device)
+        place = torch.rand((), generator=self.generator, device=self.device) + torch.arange(count, device=self.device) / count
+        steps = ((place % 1) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
+        noisy = self.scheduler.add_noise(clean, noise, steps)
+        velocity = self.model(noisy, steps, c)
+        target = self.scheduler.get_velocity(clean, noise, steps)
+        weight = loss_weight(c.maps)
+        parts = {"noise": ((velocity - target).square().mean(1, keepdim=True) * weight).mean() / weight.mean()}
+        if self.perceives and whole:
+            picture = (c.guide + to_change(denoised(self.scheduler, noisy, velocity, steps))).clamp(0, 1)
+            trust = self.scheduler.alphas_cumprod.to(self.device)[steps] * c.steer
+            parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * trust).mean()
+        self.parts = {name: float(value.detach()) for name, value in parts.items()}
+        return parts["noise"] + PERCEPTION * parts.get("perception", 0.0)
+
+    def averaged(self) -> FrameDenoiser:
+        """The model with averaged weights."""
+        model = FrameDenoiser(self.shape).to(self.device, memory_format=torch.channels_last)
+        model.load_state_dict(self.average)
+        return model.eval().requires_grad_(False)
+
+    def measure(self, frames: int = 48) -> dict[str, float]:
+        """Held-out error of painted frames over the guide's, see `reduction`."""
+        some = np.linspace(0, len(self.held_out) - 1, min(frames, len(self.held_out))).round().astype(int).tolist()
+        return {f"held_out_{name}": round(value, 4) for name, value in reduction(self.averaged(), self.held_out, some).items()}
+
+    def save(self) -> None:
+        """Keep everything needed to go on."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for name, parameter in self.model.named_parameters():
+            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[parameter].items()}
+        partial = self.state_path.with_suffix(".part")
+        told = {"step": str(self.step), "minutes": str(self.minutes)}
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, told)
+        partial.rename(self.state_path)
+
+    def _resume(self) -> None:
+        tensors = load_file(self.state_path, device=str(self.device))
+        with safe_open(self.state_path, "pt") as file:
+            self.step, self.minutes = int(file.metadata()["step"]), float(file.metadata()["minutes"])
+        self.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+        self.average = {name[8:]: value for name, value in tensors.items() if name.startswith("average.")}
+        for name, parameter in self.model.named_parameters():
+            if f"adam.exp_avg.{name}" in tensors:
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
+
+    def export(self, folder: Path) -> dict[str, float]:
+        """Write the averaged weights in half precision with their card; returns the metrics."""
+        metrics = self.measure()
+        tensors = {name: value.half().contiguous() for name, value in self.average.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, folder / f"{self.options.name}.safetensors")
+        without = "".join(f" --without {name}" for name in self.options.without)
+        length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
+        card = {
+            "name": self.options.name,
+            "purpose": "Frame diffusion: the rig's picture of a face, portrait, sound, emotion and motion to the finished face.",
+            "parameters": sum(value.numel() for value in tensors.values()),
+            "shape": self.shape.to_dict(),
+            "data": f"{len(self.pairs)} frames of {len(self.pairs) // 4} synthetic people (emotalker/training/pairs.py: MakeHuman's CC0 "
+            "shapes and skins, moved by the motion corpus), each as our renderer makes it of the portrait and as it truly is. "
+            "No picture of a person.",
+            "command": f"python -m emotalker train frames --data FOLDER --size {self.options.size} {length} "
+            f"--seed {self.options.seed}{without}",
+            "seed": self.options.seed,
+            "commit": commit_name(),
+            "steps": self.step,
+            "minutes": round(self.minutes, 1),
+            "metrics": metrics,
+            "licence": "MIT",
+        }
+        (folder / f"{self.options.name}.json").write_text(json.dumps(card, indent=2) + "\n")
+        return metrics
+
+
+def loss_weight(maps: Tensor) -> Tensor:
+    """[n,1,h,w] weights of the loss by guide.MAPS [n,8,h,w]."""
+    kept = identity_weight(maps, 0.0)
+    skin = ((1 - kept) / (1 - IDENTITY)).clamp(max=1)
+    moving = ((IDENTITY - kept) / (IDENTITY - FREE)).clamp(min=0)
+    return AROUND + (SKIN - AROUND) * skin + (MOVING - SKIN) * moving
+
+
+def reduction(
+    model: FrameDenoiser, pairs: FramePairs, frames: list[int], settings: PaintSettings | None = None
+) -> dict[str, float]:
+    """Errors of painted frames against the truth over those of the guides, where mouth, eyes and lids are.
+
+    Returns:
+        guide and painted: mean absolute error 0..1 there; ratio: painted / guide (1 is no better); skin_ratio: of the rest of
+        the face.
+    """
+    settings = settings or PaintSettings()
+    totals = torch.zeros(2, 2, 2, dtype=torch.double)
+    generator = torch.Generator().manual_seed(settings.seed)
+    device = next(model.parameters()).device
+    for begin in range(0, len(frames), 8):
+        batch = pairs.batch(frames[begin : begin + 8]).to(device)
+        c = batch.conditions
+        painted = paint_batch(model, c, settings, generator)
+        weight = identity_weight(c.maps, 0.0)
+        for region, share in enumerate(((weight < IDENTITY / 2).float(), ((weight > IDENTITY / 2) & (weight < 0.9)).float())):
+            share = torch.nn.functional.interpolate(share, size=batch.truth.shape[-2:])
+            for kind, picture in enumerate((c.guide, painted)):
+                error = ((picture - batch.truth).abs().mean(1, keepdim=True) * share).sum()
+                totals[region, kind] += torch.stack([error, share.sum()]).double().cpu()
+    errors = totals[..., 0] / totals[..., 1].clamp(min=1)
+    return {
+        "guide": float(errors[0, 0]),
+        "painted": float(errors[0, 1]),
+        "ratio": float(errors[0, 1] / errors[0, 0]),
+        "skin_ratio": float(errors[1, 1] / errors[1, 0]),
+    }
+
+
+@torch.inference_mode()
+def paint_batch(model: FrameDenoiser, conditions, settings: PaintSettings, generator: torch.Generator) -> Tensor:
+    """[n,3,s,s] the guides of PaintConditions with what the denoiser paints, noise of the generator."""
+    side = conditions.maps.shape[-1]
+    noise = torch.randn(len(conditions.guide), model.unet.config.out_channels, side, side, generator=generator)
+    noise = noise.to(conditions.guide)
+    weight = identity_weight(conditions.maps, settings.preservation)
+    change = denoise_residual(model, conditions, noise, torch.zeros_like(noise), weight, settings)
+    return (conditions.guide + to_change(change)).clamp(0, 1)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="emotalker train frames", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with pairs in train/ and held_out/; the run's state too")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the weights and their card")
+    parser.add_argument("--name", default="frames", help="of the weights")
+    parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor, full for a GPU")
+    parser.add_argument("--smoke", action="store_true", help="the same as --size smoke --steps 60")
+    parser.add_argument("--minutes", type=float, default=240.0, help="minutes of the main thread in all, earlier runs included")
+    parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
+    parser.add_argument("--export-every", type=float, default=30.0, help="minutes between exports")
+    parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave out (ablation)")
+    parser.add_argument("--start-from", type=Path, help="exported weights to fine-tune")
+    add_run_options(parser)
+    options = parser.parse_args(arguments)
+    if options.smoke:
+        options.size, options.steps = "smoke", options.steps or 60
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train and export."""
+    options = parse(arguments)
+    torch.set_num_threads(options.threads)
+    run = Run(options)
+    print(f"{len(run.pairs)} frames, step {run.step}, {run.minutes:.1f} minutes done", flush=True)
+    exported, mean = run.minutes, None
+    for loss in run.train():
+        mean = loss if mean is None else 0.99 * mean + 0.01 * loss
+        if run.step % 50 == 0:
+            parts = "  ".join(f"{name} {value:.3f}" for name, value in run.parts.items())
+            print(f"step {run.step}  {run.minutes:.1f} min  loss {mean:.4f}  {parts}", flush=True)
+        if run.minutes - exported >= options.export_every:
+            exported = run.minutes
+            run.save()
+            print(run.export(options.out), flush=True)
+    run.save()
+    print(run.export(options.out), flush=True)
+
+
+if __name__ == "__main__":
+    main()
