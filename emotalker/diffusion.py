@@ -28,8 +28,8 @@ def make_scheduler(solver: str = "ddim", told: str = "v_prediction"):
     """A fresh diffusers scheduler: cosine noise (Nichol, Dhariwal 2021) that ends in noise alone (Lin et al. 2024).
 
     Args:
-        solver: "ddim" (also for training), "dpm" (DPM-Solver++ of second order) or "dpm1" (of first order: DDIM's own steps, at any
-            time steps; no step needs to know what was between it and the one before).
+        solver: "ddim" (also for training), "dpm" (DPM-Solver++ of second order) or "dpm1" (of first order: DDIM's own steps, at
+            any time steps; no step needs to know what happened since the one before).
         told: what `step` is told: "v_prediction" or "sample" (what is clean).
 
     Raises:

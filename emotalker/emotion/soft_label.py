@@ -1,6 +1,5 @@
 """The soft label of emotions shown: each one's share."""
 
-import torch
 from torch import Tensor
 
 from .taxonomy import EMOTION_INDEX

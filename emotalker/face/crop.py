@@ -10,7 +10,7 @@ PLACES = (
     (-0.683, -0.012), (-0.317, 0.012), (0.317, 0.012), (0.683, -0.012), (0.0, -0.046), (0.0, 0.064), (0.0, 0.178),
     (0.0, 0.284), (0.0, 0.399), (0.0, 0.536),
 )  # fmt: skip
-"""Where the STEADY landmarks of the rig's mean face lie, seen from the front, in distances between the eyes from their middle."""
+"""Where the STEADY landmarks of the rig's mean face lie from the front, in distances between the eyes from their middle."""
 SPAN, MIDDLE = 3.3, 0.55
 """Side of the square and how far its middle lies below the eyes: from over the brows to below an open jaw (-0.85 to 2.1)."""
 

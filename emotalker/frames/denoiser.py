@@ -1,8 +1,8 @@
 """The frame denoiser: a U-Net that knows the guide, the portrait, the sound and the emotion, and paints what the rig cannot.
 
-What is diffused is not the picture but its *residual*: the true picture less the guide, over RESIDUAL. A network that has learned
-nothing then returns the guide, not noise, and what it must learn is the difference between rig and truth. Pixels are
-rearranged, not encoded: blocks of 4 x 4 become 48 channels, exactly and back, so that nothing of the person is lost.
+What is diffused is not the picture but its *residual*: the true picture less the guide, over RESIDUAL. A network that has
+learned nothing then returns the guide, not noise, and what it must learn is the difference between rig and truth. Pixels
+are rearranged, not encoded: blocks of 4 x 4 become 48 channels, exactly and back, so that nothing of the person is lost.
 """
 
 from collections.abc import Sequence

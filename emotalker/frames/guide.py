@@ -144,7 +144,7 @@ class GuideRenderer:
             chunk: frames at a time; by default what is fastest.
             start, stop: range of frames, stop exclusive.
             dtype: torch.float32 (0..1) or torch.uint8 (0..255).
-            paint: given what was drawn (with maps) and the number of its first frame, returns the frames [n,3,h,w] to use instead.
+            paint: given what was drawn (with maps) and the number of its first frame, returns the frames [n,3,h,w] to use.
 
         Yields:
             [n,H,W,3] on the renderer's device.

@@ -29,7 +29,7 @@ class PaintSettings:
     """How frames are painted.
 
     Attributes:
-        preservation: ρ, 0..1: how much of the guide (the portrait moved by the rig) is kept at every step; at 1 nothing is painted.
+        preservation: ρ, 0..1: how much of the guide (the portrait moved by the rig) stays at every step; at 1 all of it.
         steps: denoising steps, 1..50.
         denoise: 0..1, how much noise the guide gets before it is denoised: how far the result may leave it.
         guidance: 1 is the model's own view of sound, emotion and motion; more exaggerates, and takes twice the time.
@@ -166,7 +166,9 @@ class FramePainter:
         cells = self.size // BLOCK
         coarse = crop_matrices(drawn.landmarks, cells)
         maps = cut(drawn.maps, coarse, cells)
-        mask = None if self.mask is None else cut(self.mask.expand(count, -1, -1, -1), coarse, cells).to(self.device, self.dtype)
+        mask = (
+            None if self.mask is None else cut(self.mask.expand(count, -1, -1, -1), coarse, cells).to(self.device, self.dtype)
+        )
         span = slice(first, first + count)
         ones = torch.ones(count)
         conditions = PaintConditions(

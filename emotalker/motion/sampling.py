@@ -7,15 +7,15 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ..diffusion import denoised, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
 from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
-from ..diffusion import denoised, make_scheduler, noising
-from .liveliness import Liveliness
 from .gains import MOUTH
+from .liveliness import Liveliness
 from .motion import Motion, sample
 from .seams import Joiner
 
@@ -26,7 +26,7 @@ OVERLAP = 25
 POSE = slice(len(FACE_UNITS), CHANNELS)
 LIPS = [UNIT_INDEX[name] for name in MOUTH]
 LIP_NOISE = 0.3
-"""Noise that the units of the sounds begin with, over that of the others: lips are drawn near to what is most likely to be said,
+"""Noise that the units of the sounds begin with, over that of the others: lips are drawn near to what is most likely said,
 while heads, brows and eyes keep their variety. Measured: with 1 the lips follow the sound less (docs/evaluation.md)."""
 GUIDANCE = 1.0
 """Of speech and of emotion, if nothing else is asked for: the model's own view. More brings lips closer to the sound and faces

@@ -118,9 +118,7 @@ class FramePairs:
         ones = torch.ones(len(chosen))
         return FrameBatch(PaintConditions(guide, portrait, maps, speech, heard, strengths, motion, ones), truth)
 
-    def _window(
-        self, pictures: Tensor, maps: Tensor, window: int, draw: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _window(self, pictures: Tensor, maps: Tensor, window: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The same random window, for each frame its own, of pictures [n,3,3,s,s] and maps [n,8,s/4,s/4]."""
         cut, cut_maps, cells = [], [], window // BLOCK
         for some, other in zip(pictures, maps, strict=True):

@@ -113,7 +113,9 @@ class PairMaker:
         chosen = [i for i in range(len(corpus.features)) if (i % HELD_OUT == 0) == (split == "held_out")]
         self.corpus = corpus.part([i for i in chosen if len(corpus.features[i]) > EAR])
         if not self.corpus.features:
-            raise UserError("The motion corpus has no clips for this split: make more of it (emotalker.training.motion_corpus).")
+            raise UserError(
+                "The motion corpus has no clips for this split: make more of it (emotalker.training.motion_corpus)."
+            )
         self.renderer = Renderer(kit, PICTURE)
         self.finder = FaceFinder.load()
 
@@ -215,8 +217,8 @@ TABLES = ("units", "head", "speech", "heard", "strengths", "own_units", "own_str
 def write_shard(path: Path, pairs: list[Pair]) -> None:
     """Store pairs as one safetensors file.
 
-    `jpeg` bytes with `jpeg_ends` of portrait, guides, truths of each pair in a row; `maps` (PNG bytes, the maps of a frame below
-    one another) with `maps_ends`; the tables of Pair stacked, float16; `identity` int64 [n].
+    `jpeg` bytes with `jpeg_ends` of portrait, guides, truths of each pair in a row; `maps` (PNG bytes, the maps of a frame
+    below one another) with `maps_ends`; the tables of Pair stacked, float16; `identity` int64 [n].
     """
     pictures, maps = [], []
     for pair in pairs:

@@ -35,6 +35,7 @@ from ..weights import FOLDER
 from .commit import commit_name
 from .frame_batches import FramePairs
 from .options import add_run_options
+from .pairs import FRAMES
 
 SIZES = {
     "small": (FrameShape(), 8, 3, 0.65),  # for a processor
@@ -183,11 +184,11 @@ class Run:
         length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
         card = {
             "name": self.options.name,
-            "purpose": "Frame diffusion: the rig's picture of a face, portrait, sound, emotion and motion to the finished face.",
+            "purpose": "Frame diffusion: a face as the rig draws it, portrait, sound, emotion, motion to the finished face.",
             "parameters": sum(value.numel() for value in tensors.values()),
             "shape": self.shape.to_dict(),
-            "data": f"{len(self.pairs)} frames of {len(self.pairs) // 4} synthetic people (emotalker/training/pairs.py: MakeHuman's CC0 "
-            "shapes and skins, moved by the motion corpus), each as our renderer makes it of the portrait and as it truly is. "
+            "data": f"{len(self.pairs)} frames of {len(self.pairs) // FRAMES} synthetic people (emotalker/training/pairs.py: "
+            "MakeHuman's CC0 shapes and skins, moved by the motion corpus), each as our renderer makes it and as it truly is. "
             "No picture of a person.",
             "command": f"python -m emotalker train frames --data FOLDER --size {self.options.size} {length} "
             f"--seed {self.options.seed}{without}",
@@ -258,7 +259,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="emotalker train frames", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with pairs in train/ and held_out/; the run's state too")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with pairs in train/ and held_out/; the run's state too"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the weights and their card")
     parser.add_argument("--name", default="frames", help="of the weights")
     parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor, full for a GPU")

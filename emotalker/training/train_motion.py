@@ -29,10 +29,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
 from ..face.arkit import FACE_UNITS
 from ..motion.denoiser import CHANNELS, CONDITIONS, MotionDenoiser, Shape
-from ..diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ..weights import FOLDER
 from .commit import commit_name
 from .measure_liveliness import measure_liveliness
@@ -51,8 +51,8 @@ EMA = 0.9985
 DEAF, UNFELT = 0.1, 0.12
 """How often speech and emotion, each by itself, are left out, so that guidance can tell what each does."""
 WEIGHTS = {"velocity": 4.0, "lips": 4.0, "closure": 10.0, "perception": 0.2}
-"""Weights of the losses beside denoising. That of the lips is measured: after five minutes of training 4 instead of 1 brings the
-lips' correlation with the sound from 0.772 to 0.780 (0.795 to 0.805 with a guidance of 2), and nothing else changes."""
+"""Weights of the losses beside denoising. That of the lips is measured: after five minutes of training 4 instead of 1 brings
+the lips' correlation with the sound from 0.772 to 0.780 (0.795 to 0.805 with a guidance of 2), and nothing else changes."""
 HARD = {"eyeLook": 2.0, "eyeBlink": 2.0, "head": 2.0, "brow": 1.5}
 """Weights in the denoising loss of channels whose names begin so, over 1: eyes, lids, head and brows follow from no sound, so
 that a model takes longest to draw them as lively as they are (measured: gaze without saccades and head movement a quarter too
