@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("video", help="video file")
     look.add_argument("--portrait", help="image file: whom it should show; by default the first face of the video itself")
     look.add_argument("--audio", help="audio or video file: what is said; by default the video's own sound")
+    wish = look.add_mutually_exclusive_group()
+    wish.add_argument("--prompt", help="what the face should show and when, for example 'starts calm, then grows furious'")
+    wish.add_argument("--emotion", help="the same as strengths, for example happy=0.8,surprise=0.3")
     look.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")
     return parser
 
@@ -186,9 +189,26 @@ def _score(options: argparse.Namespace) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as in _generate
     from tqdm import tqdm
 
+    from .emotion.eib import EmotionIntensityBlock
+    from .emotion.prompt import SECONDS, read_prompt
+    from .emotion.track import EmotionTrack
+    from .motion.denoiser import RATE
     from .perception.score import score_video
     from .pipeline import best_device
+    from .speech.analyse import analyse_speech
+    from .video.audio import read_audio
+    from .video.decode import video_facts
 
+    track = None if options.emotion is None else EmotionTrack.from_text(options.emotion)
+    if options.prompt is not None:
+        # Placed as `generate` places it: over the speech, at its pauses.
+        facts, features = video_facts(options.video), None
+        if options.audio or facts.sound:
+            features = analyse_speech(*read_audio(options.audio or options.video), RATE)
+        reading = read_prompt(options.prompt, EmotionIntensityBlock.load(), facts.seconds or SECONDS, features=features)
+        track = reading.track
+        for warning in reading.warnings:
+            print(f"emotalker: {warning}", file=sys.stderr)
     with tqdm(desc="frames", unit="", file=sys.stderr) as bar:
         report = score_video(
             options.video,
@@ -196,6 +216,7 @@ def _score(options: argparse.Namespace) -> int:
             options.audio,
             options.device or best_device(),
             lambda done: bar.update(done - bar.n),
+            track,
         )
     print(report.to_json())
     return 0

@@ -10,6 +10,7 @@ from .emotion_preview import EmotionPreview
 from .emotion_prompt import EmotionPromptEIB
 from .emotion_segment import EmotionSegment
 from .motion import LoadMotion, MotionToJSON, SaveMotion
+from .perception import PerceptionScore
 from .portrait import LoadPortrait, PortraitFromImage
 from .render import RenderFrames
 from .sampler import EmoTalkerSampler
@@ -37,6 +38,7 @@ class EmoTalkerExtension(ComfyExtension):
             MotionToJSON,
             RenderFrames,
             VideoCombine,
+            PerceptionScore,
         ]
 
 

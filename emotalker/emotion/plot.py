@@ -58,7 +58,7 @@ def plot_track(
     """
     width, height = max(320, size[0]) * FINE, max(200, size[1]) * FINE
     seconds = max(float(seconds), 0.1)
-    canvas = _Canvas(width, height, seconds)
+    canvas = Canvas(width, height, seconds)
     times = torch.linspace(0, seconds, max(2, width // FINE))
     strengths, units = track.at(times).numpy(), track.units_at(times).numpy()
     lanes = _lanes(units)
@@ -101,7 +101,7 @@ def _lanes(units: np.ndarray) -> list[tuple[str, np.ndarray]]:
     return lanes
 
 
-class _Canvas:
+class Canvas:
     """The picture, and where in it time and strength lie."""
 
     def __init__(self, width: int, height: int, seconds: float):
@@ -217,8 +217,8 @@ class _Canvas:
                 text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
             draw.text(((left + right) / 2, y - 0.3 * self.text), text, INK, self.small, anchor="md")
 
-    def legend(self, shown: list[tuple[str, float]]) -> None:
-        """Names of the emotions with their colours and greatest strengths."""
+    def legend(self, shown: list[tuple[str, float]], colours: dict[str, tuple[int, int, int]] = COLOURS) -> None:
+        """Names of the curves, emotions unless other colours are given, with their colours and greatest values."""
         draw = ImageDraw.Draw(self.image)
         x, y = float(self.left), 1.45 * self.text
         full, short = [f"{name} {value:.2f}" for name, value in shown], [name for name, _ in shown]
@@ -234,7 +234,7 @@ class _Canvas:
         )
         for (name, _), label in zip(shown, labels, strict=True):
             radius = 0.33 * self.text
-            draw.ellipse((x, y - radius, x + 2 * radius, y + radius), fill=COLOURS[name])
+            draw.ellipse((x, y - radius, x + 2 * radius, y + radius), fill=colours[name])
             draw.text((x + 0.95 * self.text, y), label, INK, font, anchor="lm")
             x += 0.95 * self.text + draw.textlength(label, font) + gap * self.text
 

@@ -1,4 +1,4 @@
-"""Scores of a talking video: is it the person, do the lips fit the sound, is the picture steady and sharp?
+"""Scores of a talking video: is it the person, do lips fit the sound, does the face show what is felt, is it steady and sharp?
 
     print(score_video("out.mp4", portrait="portrait.png").to_json())
 
@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..emotion.taxonomy import EMOTIONS
+from ..emotion.track import EmotionTrack
 from ..errors import UserError
 from ..face.finder import Face, FaceFinder
 from ..face.portrait import as_rgb
@@ -22,6 +24,8 @@ from ..picture import load_image
 from ..speech.analyse import analyse_speech
 from ..video.audio import Sound, read_audio
 from ..video.decode import read_frames, video_facts
+from .emotions import emotion_match, main_emotions, pooled
+from .expression import ExpressionRecogniser
 from .follow import FaceFollower, regroup
 from .identity import FaceEmbedder
 from .lipsync import REACH, SHORTEST, LipSync, compare, expected_mouth
@@ -29,6 +33,8 @@ from .measures import lid_opening, mouth_shape
 from .sharpness import Sharpness
 from .steadiness import Trembling, blinks
 
+LEAST_SHARE = 0.05
+"""Emotions with less of a mean share are not worth a line."""
 CURVES = ("identity", "sharpness", "jitter", "aperture", "width", "lids")
 
 
@@ -46,10 +52,14 @@ class Report:
         jitter: root mean square trembling of the head, percent of the distance between the eyes.
         blinks_per_minute: of the time that shows the face.
         lip_sync: lips against sound.
+        emotion_match: 0..1, how much of the emotions asked for is seen, see emotions.emotion_match; None when none were given.
+        emotions: mean share of each emotion that is seen, largest first.
         notes: a sentence each, on what could not be measured.
         curves: name -> [T] value of each frame, NaN where there is none: identity, sharpness, jitter, aperture and width of
             the mouth (distances between the eyes), lids (opening over width of the eyes); expected_aperture and
             expected_width (over those of the mouth at rest) when there was a sound.
+        shown: [T,8] strengths of the emotions that are seen, smoothed over time, NaN where there is no face.
+        asked: [T,8], or None.
     """
 
     frames: int
@@ -62,8 +72,12 @@ class Report:
     jitter: float | None
     blinks_per_minute: float | None
     lip_sync: LipSync | None
+    emotion_match: float | None
+    emotions: dict[str, float]
     notes: tuple[str, ...]
     curves: dict[str, Tensor] = field(repr=False)
+    shown: Tensor = field(repr=False)
+    asked: Tensor | None = field(repr=False)
 
     def to_json(self) -> str:
         """The scores, without the curves."""
@@ -84,12 +98,36 @@ class Report:
                 "offset_ms": sync.offset * 1000 / self.fps,
                 "best_confidence": sync.best_confidence,
             },
+            "emotion_match": self.emotion_match,
+            "emotions": {name: share for name, share in self.emotions.items() if share >= LEAST_SHARE},
             "sharpness": self.sharpness,
             "jitter": self.jitter,
             "blinks_per_minute": self.blinks_per_minute,
             "notes": list(self.notes),
         }
         return json.dumps(_rounded(values), indent=2)
+
+
+@dataclass
+class Judges:
+    """The networks that look at faces.
+
+    Attributes:
+        finder, embedder, recogniser: where the face is, who it is, what it shows.
+    """
+
+    finder: FaceFinder
+    embedder: FaceEmbedder
+    recogniser: ExpressionRecogniser
+
+    @classmethod
+    def load(cls, device: str | torch.device = "cpu") -> "Judges":
+        """The shipped networks on a device. Raises UserError when a weight file is missing."""
+        return cls(FaceFinder.load(device), FaceEmbedder.load(device), ExpressionRecogniser.load(device))
+
+    def move(self, device: torch.device) -> None:
+        """Compute on a device to which the networks have been brought already."""
+        self.finder.device = self.embedder.device = device
 
 
 def score_stream(
@@ -99,6 +137,8 @@ def score_stream(
     portrait: Tensor | None = None,
     device: str | torch.device = "cpu",
     on_progress: Callable[[int], None] | None = None,
+    emotion: EmotionTrack | None = None,
+    judges: Judges | None = None,
 ) -> Report:
     """Score a video as its frames come.
 
@@ -109,6 +149,8 @@ def score_stream(
         portrait: [H, W, C] float 0..1, C = 1, 3 or 4, whom the video should show; None compares with the video's first face.
         device: where the networks run.
         on_progress: called with the number of frames done after each chunk; what it raises ends the run.
+        emotion: what the face should show when; None leaves the match out.
+        judges: networks to use again; fresh ones by default.
 
     Raises:
         UserError: no frames, no face in the portrait, or a frame rate out of range.
@@ -116,13 +158,12 @@ def score_stream(
     fps = float(fps)
     if not 1 <= fps <= 240:
         raise UserError(f"The video has {fps:g} frames per second: choose 1 to 240.")
-    finder, embedder = FaceFinder.load(device), FaceEmbedder.load(device)
-    watcher = _Watcher(finder, embedder, portrait)
+    watcher = _Watcher(judges or Judges.load(device), portrait)
     for chunk in regroup(frames):
         watcher.see(chunk)
         if on_progress is not None:
             on_progress(watcher.count)
-    return watcher.report(fps, sound, device)
+    return watcher.report(fps, sound, emotion, device)
 
 
 def score_video(
@@ -131,6 +172,7 @@ def score_video(
     audio: str | Path | None = None,
     device: str | torch.device = "cpu",
     on_progress: Callable[[int], None] | None = None,
+    emotion: EmotionTrack | None = None,
 ) -> Report:
     """Score a video file.
 
@@ -139,7 +181,7 @@ def score_video(
         portrait: image file; None compares with the video's first face.
         audio: audio or video file; None takes the video's own sound track, if it has one.
         device: where the networks run.
-        on_progress: see score_stream.
+        on_progress, emotion: see score_stream.
 
     Raises:
         UserError: a file cannot be used; the message says which and what to do.
@@ -147,14 +189,14 @@ def score_video(
     facts = video_facts(video)
     sound = Sound(*read_audio(audio or video)) if audio is not None or facts.sound else None
     image = None if portrait is None else load_image(portrait)
-    return score_stream(read_frames(video), facts.fps, sound, image, device, on_progress)
+    return score_stream(read_frames(video), facts.fps, sound, image, device, on_progress, emotion)
 
 
 class _Watcher:
     """Turns chunks of frames into rows of numbers."""
 
-    def __init__(self, finder: FaceFinder, embedder: FaceEmbedder, portrait: Tensor | None):
-        self.embedder = embedder
+    def __init__(self, judges: Judges, portrait: Tensor | None):
+        finder, self.embedder, self.recogniser = judges.finder, judges.embedder, judges.recogniser
         self.person: Tensor | None = None
         self.sharpness: Sharpness | None = None
         self.compared_with: str | None = None
@@ -167,6 +209,7 @@ class _Watcher:
         self.follower = FaceFollower(finder, self._choose)
         self.trembling = Trembling()
         self.rows: list[Tensor] = []
+        self.felt: list[Tensor] = []
         self.count = 0
 
     def _compare_with(self, name: str, image: Tensor, landmarks: Tensor) -> None:
@@ -185,6 +228,7 @@ class _Watcher:
     def see(self, frames: Tensor) -> None:
         landmarks, found = self.follower.follow(frames)
         rows = torch.full((len(frames), len(CURVES)), math.nan)
+        felt = torch.full((len(frames), 2, len(EMOTIONS)), math.nan)
         rows[:, CURVES.index("jitter")] = self.trembling.see(landmarks, found)
         if found.any():
             shown, points = frames[found.to(frames.device)], landmarks[found]
@@ -193,10 +237,13 @@ class _Watcher:
             columns = [self.embedder.embed(shown, points) @ self.person, self.sharpness.see(shown, points)]
             columns += [*mouth_shape(points).T, lid_opening(points)]
             rows[found.nonzero(), [i for i, name in enumerate(CURVES) if name != "jitter"]] = torch.stack(columns, 1)
+            read = self.recogniser.read(shown, points)
+            felt[found] = torch.stack([read.soft, read.strengths], 1)
         self.rows.append(rows)
+        self.felt.append(felt)
         self.count += len(frames)
 
-    def report(self, fps: float, sound: Sound | None, device: str | torch.device) -> Report:
+    def report(self, fps: float, sound: Sound | None, emotion: EmotionTrack | None, device: str | torch.device) -> Report:
         if not self.rows:
             raise UserError("There are no frames to score: give a video with at least one frame.")
         curves = dict(zip(CURVES, torch.cat(self.rows).T.contiguous(), strict=True))
@@ -216,6 +263,8 @@ class _Watcher:
                 notes.append(
                     f"Lip sync needs {SHORTEST + REACH:g} seconds or more in which a face is seen and speech is heard."
                 )
+        soft, strengths = torch.cat(self.felt).unbind(1)
+        asked = None if emotion is None else emotion.at((torch.arange(self.count, dtype=torch.float64) + 0.5) / fps)
         trembling = _mean(curves["jitter"].square())
         return Report(
             frames=self.count,
@@ -228,8 +277,12 @@ class _Watcher:
             jitter=None if trembling is None else math.sqrt(trembling),
             blinks_per_minute=len(blinks(curves["lids"], fps)) / shown * fps * 60 if shown else None,
             lip_sync=sync,
+            emotion_match=None if asked is None else emotion_match(asked, soft, fps),
+            emotions=main_emotions(soft),
             notes=tuple(notes),
             curves=curves,
+            shown=pooled(strengths, fps),
+            asked=asked,
         )
 
 

@@ -29,6 +29,7 @@ class VideoFacts:
         fps: frames per second.
         metadata: text tags of the container.
         sound: whether it has a sound track.
+        seconds: length, as far as the container tells; 0 where it does not.
     """
 
     width: int
@@ -36,6 +37,7 @@ class VideoFacts:
     fps: Fraction
     metadata: dict[str, str]
     sound: bool
+    seconds: float = 0.0
 
 
 def video_facts(path: str | Path) -> VideoFacts:
@@ -47,7 +49,8 @@ def video_facts(path: str | Path) -> VideoFacts:
     with _open(path) as container:
         stream = container.streams.video[0]
         fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
-        return VideoFacts(stream.width, stream.height, fps, dict(container.metadata), bool(container.streams.audio))
+        seconds = (container.duration or 0) / av.time_base
+        return VideoFacts(stream.width, stream.height, fps, dict(container.metadata), bool(container.streams.audio), seconds)
 
 
 def read_frames(path: str | Path, chunk: int = 8, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:

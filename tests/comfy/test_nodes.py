@@ -22,6 +22,7 @@ NODES = {
     "EmoTalkerMotionToJSON": "Motion to JSON",
     "EmoTalkerRenderFrames": "Render Frames",
     "EmoTalkerVideoCombine": "Video Combine",
+    "EmoTalkerPerceptionScore": "Perception Score",
 }
 
 
