@@ -78,6 +78,20 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds of --motion to draw again, such as 2-3.5 or 2- (to the end)",
     )
     make.add_argument("--save-motion", metavar="FILE", help="keep the take: .safetensors, or .csv for other software")
+    make.add_argument(
+        "--frames",
+        default="fast",
+        choices=["rig only", "fast", "best"],
+        help="how faces are finished: only moved, or painted by diffusion in 4 or 10 steps a frame",
+    )
+    make.add_argument(
+        "--preservation", type=float, default=0.5, help="how much of the portrait stays at every painting step, 0 to 1 (all)"
+    )
+    make.add_argument("--frame-steps", type=int, default=0, help="painting steps; 0 for those of --frames")
+    make.add_argument("--denoise", type=float, default=0.6, help="how far painting may leave the moved picture, 0 to 1")
+    make.add_argument("--frame-guidance", type=float, default=1.0, help="how far painting follows sound and emotion, 0 to 5")
+    make.add_argument("--mask", metavar="FILE", help="image, white where painting is allowed; by default the whole face")
+    make.add_argument("--model", metavar="FILE", help="another frame diffusion, .safetensors of train frames")
     make.add_argument("--transcript", help="the spoken English words, for exact lips (needs the package pocketsphinx)")
     make.add_argument("--quality", type=int, default=85, help="1 (small file) to 100 (best picture)")
     make.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")

@@ -18,6 +18,7 @@ from .emotion.track import EmotionTrack
 from .errors import UserError
 from .face.portrait import Portrait
 from .frames.guide import GuideRenderer
+from .frames.painting import Painting, PaintSettings, fitted_mask, load_painter, painting_steps
 from .motion.denoiser import RATE
 from .motion.files import load_motion, motion_path
 from .motion.files import save_motion as write_motion
@@ -94,6 +95,13 @@ def generate(
     motion: str | Path | Motion | None = None,
     redo: tuple[float, float | None] | None = None,
     save_motion: str | Path | None = None,
+    frames: str = "fast",
+    preservation: float = PaintSettings.preservation,
+    frame_steps: int = 0,
+    denoise: float = PaintSettings.denoise,
+    frame_guidance: float = PaintSettings.guidance,
+    mask: str | Path | torch.Tensor | None = None,
+    model: str | Path | None = None,
 ) -> Generated:
     """Makes a portrait speak.
 
@@ -117,6 +125,11 @@ def generate(
             emotion, seed and gains do nothing.
         redo: start and end in seconds (None: of the speech) of a range of `motion` that is drawn again.
         save_motion: file to keep the take in, .safetensors or .csv.
+        frames: how faces are finished: "rig only", "fast" or "best", see frames.painting.PRESETS.
+        preservation, denoise, frame_guidance: see frames.painting.PaintSettings.
+        frame_steps: painting steps instead of those that `frames` stands for; 0 takes its own.
+        mask: image file, or [H,W] 0..1: white where painting is allowed; None for the whole face.
+        model: weights of another frame diffusion, .safetensors; None for the built-in ones.
 
     Raises:
         UserError: an input cannot be used; the message says which and what to do.
@@ -127,6 +140,7 @@ def generate(
     if redo is not None and motion is None:
         raise UserError("There is a range to redo and no motion: name the take that it is a part of.")
     settings = Settings(steps, speech_guidance, emotion_guidance, window=window)
+    paint = PaintSettings(preservation, painting_steps(frames, frame_steps), denoise, frame_guidance, seed=seed)
     device = device or best_device()
     if not 24 <= fps <= 60:
         raise UserError(f"fps is {fps:g}: choose 24 to 60 frames per second.")
@@ -153,7 +167,13 @@ def generate(
         take = make_take(model, features, track, seed, settings, *gains, fps, keep=kept, redo=redo or (0.0, None))
     if save_motion is not None:
         write_motion(take, save_motion)
-    frames = GuideRenderer(portrait, device).stream(take, dtype=torch.uint8)
+    renderer, painter = GuideRenderer(portrait, device), None
+    if paint.paints:
+        if isinstance(mask, str | Path):
+            mask = load_image(mask)[..., :3].mean(-1)
+        area = None if mask is None else fitted_mask(mask, portrait.image)
+        painter = Painting(paint, features, track, area).painter(load_painter(model, str(device)), renderer, take)
+    drawn = renderer.stream(take, dtype=torch.uint8, paint=painter)
     report = None if on_progress is None else lambda count, _: on_progress(count, len(take))
-    video = write_video(frames, out, fps, sound, kind, quality, take.metadata, report)
+    video = write_video(drawn, out, fps, sound, kind, quality, take.metadata, report)
     return Generated(video, take, sound.seconds, tuple(warnings))

@@ -9,6 +9,7 @@ from .emotion_json import EmotionFromJSON, EmotionToJSON
 from .emotion_preview import EmotionPreview
 from .emotion_prompt import EmotionPromptEIB
 from .emotion_segment import EmotionSegment
+from .model import LoadModel, register_folder
 from .motion import LoadMotion, MotionToJSON, SaveMotion
 from .perception import PerceptionScore
 from .portrait import LoadPortrait, PortraitFromImage
@@ -39,10 +40,12 @@ class EmoTalkerExtension(ComfyExtension):
             RenderFrames,
             VideoCombine,
             PerceptionScore,
+            LoadModel,
         ]
 
 
 async def comfy_entrypoint() -> EmoTalkerExtension:
     """ComfyUI's way in."""
     place_samples()
+    register_folder()
     return EmoTalkerExtension()

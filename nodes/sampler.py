@@ -8,14 +8,17 @@ from comfy_api.latest import io
 
 from ..emotalker.emotion.track import EmotionTrack
 from ..emotalker.errors import UserError
+from ..emotalker.frames.painting import PRESETS, Painting, PaintSettings, fitted_mask
 from ..emotalker.motion.redo import fit_take, misfit, range_of
 from ..emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from ..emotalker.motion.take import make_take
 from .progress import report, say
 from .support import blame, patcher_of
-from .types import EMOTION, FEATURES, MOTION, PORTRAIT, schema
+from .types import EMOTION, FEATURES, MOTION, PAINTER, PORTRAIT, schema
 from .video import TalkingVideo
 
+FRAMES = "fast"
+PAINT = PaintSettings()
 ROOM = 64 << 20  # bytes; a window of four seconds with all guidance took less
 
 
@@ -106,6 +109,62 @@ class EmoTalkerSampler(io.ComfyNode):
                     "redo_end",
                     "With a motion: where that range ends. 0 and 0 redo nothing; with a start, 0 is the end of the speech.",
                 ),
+                io.Combo.Input(
+                    "frames",
+                    options=list(PRESETS),
+                    default=FRAMES,
+                    optional=True,
+                    tooltip="How the face is finished. rig only: the moved picture itself, fastest. fast and best: a second "
+                    "diffusion paints teeth, lids, folds and shadows in 4 or 10 steps a frame.",
+                ),
+                io.Float.Input(
+                    "preservation_ratio",
+                    default=PAINT.preservation,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    display_mode=io.NumberDisplay.slider,
+                    tooltip="How much of the portrait is mixed back in at every painting step. More keeps the person and the "
+                    "picture's grain, less lets the face change more freely; 1 paints nothing.",
+                ),
+                io.Int.Input(
+                    "frame_steps",
+                    default=0,
+                    min=0,
+                    max=50,
+                    optional=True,
+                    tooltip="Painting steps instead of those that frames stands for. 0 takes its own.",
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=PAINT.denoise,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="How much noise the moved picture gets before it is painted: how far the result may leave it.",
+                ),
+                io.Float.Input(
+                    "frame_guidance",
+                    default=PAINT.guidance,
+                    min=0.0,
+                    max=5.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="How far painting follows sound, emotion and motion. 1 is as learned; other values take twice as "
+                    "long.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where painting is allowed (white), in the portrait's picture. Without it: the whole face.",
+                ),
+                PAINTER.Input(
+                    "model",
+                    optional=True,
+                    tooltip="Another frame diffusion, from EmoTalker Load Model.",
+                ),
             ],
             outputs=[
                 io.Video.Output(
@@ -142,6 +201,13 @@ class EmoTalkerSampler(io.ComfyNode):
         motion=None,
         redo_start=0.0,
         redo_end=0.0,
+        frames=FRAMES,
+        preservation_ratio=PAINT.preservation,
+        frame_steps=0,
+        denoise=PAINT.denoise,
+        frame_guidance=PAINT.guidance,
+        mask=None,
+        model=None,
     ) -> io.NodeOutput:
         node, heard = cls.SCHEMA.display_name, features.features
         redo = (redo_start, redo_end or None) if redo_start or redo_end else None
@@ -156,13 +222,26 @@ class EmoTalkerSampler(io.ComfyNode):
             take = None if motion is None else fit_take(motion, heard, fps)
             redo = redo and range_of(redo, heard)
         if take is None or redo is not None:
-            model, patcher = drawer()
+            denoiser, patcher = drawer()
             memory.load_models_gpu([patcher], memory_required=ROOM)
             with blame(node, "steps", "speech_guidance", "emotion_guidance", "window"):
                 settings = Settings(steps, speech_guidance, emotion_guidance, window=window)
             gains = (mouth, expression, head, blink)
             with blame(node, "emotion"):
-                take = make_take(
-                    model, heard, emotion or EmotionTrack(), seed, settings, *gains, fps, report(), motion, redo or (0.0, None)
-                )
-        return io.NodeOutput(TalkingVideo(portrait, take, features.audio), features.audio, float(fps), take)
+                felt, again = emotion or EmotionTrack(), redo or (0.0, None)
+                take = make_take(denoiser, heard, felt, seed, settings, *gains, fps, report(), motion, again)
+        with blame(node, "frames", "preservation_ratio", "denoise", "frame_guidance"):
+            paint = PaintSettings(
+                preservation_ratio,
+                (frame_steps or PRESETS[frames]) if PRESETS[frames] else 0,
+                denoise,
+                frame_guidance,
+                seed=seed,
+            )
+        painting = None
+        if paint.paints:
+            with blame(node, "mask"):
+                area = None if mask is None else fitted_mask(mask[0], portrait.image)
+            painting = Painting(paint, heard, emotion or EmotionTrack(), area)
+        video = TalkingVideo(portrait, take, features.audio, painting=painting, model=model)
+        return io.NodeOutput(video, features.audio, float(fps), take)

@@ -10,6 +10,7 @@ PORTRAIT = io.Custom("EMOTALKER_PORTRAIT")  # emotalker.face.portrait.Portrait
 FEATURES = io.Custom("EMOTALKER_FEATURES")  # Speech, below
 EMOTION = io.Custom("EMOTALKER_EMOTION")  # emotalker.emotion.track.EmotionTrack
 MOTION = io.Custom("EMOTALKER_MOTION")  # emotalker.motion.motion.Motion
+PAINTER = io.Custom("EMOTALKER_MODEL")  # nodes.model.PaintModel
 
 CATEGORY = "EmoTalker"
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}

@@ -1,7 +1,7 @@
 """The sampler's VIDEO: nothing is rendered until a node saves it or asks for its frames."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from io import BytesIO
 
@@ -12,14 +12,17 @@ from comfy_api.latest import Input, Types
 from ..emotalker.errors import UserError
 from ..emotalker.face.portrait import Portrait
 from ..emotalker.frames.guide import GuideRenderer
+from ..emotalker.frames.painting import Painting
 from ..emotalker.motion.motion import Motion
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import write_video
+from .model import PaintModel, paint_model
 from .progress import Progress
 from .support import device, make_room, without_running_out
 
 CHUNK, CHUNK_PIXELS = 4, 1 << 20  # frames, and pixels, rendered at once at most: Cancel takes effect between two chunks
 BYTES_PER_PIXEL = 600  # rough need of the renderer for one pixel of a chunk, for ComfyUI's memory management
+BYTES_PER_FACE = 160 << 20  # of the frame diffusion for one frame, rough
 FORMATS = {"auto": "mp4", "mp4": "mp4", "webm": "webm"}
 CODECS = {"auto", "h264"}
 
@@ -27,28 +30,50 @@ CODECS = {"auto", "h264"}
 class TalkingVideo(Input.Video):
     """A portrait under motion, with its sound, as core's VIDEO type."""
 
-    def __init__(self, portrait: Portrait, motion: Motion, audio: dict, start: int = 0, stop: int | None = None):
+    def __init__(
+        self,
+        portrait: Portrait,
+        motion: Motion,
+        audio: dict,
+        start: int = 0,
+        stop: int | None = None,
+        painting: Painting | None = None,
+        model: PaintModel | None = None,
+    ):
         """
         Args:
             portrait: whom.
             motion: the whole performance.
             audio: ComfyUI's AUDIO of the whole performance.
             start, stop: the frames of it that this video is; None is the end.
+            painting: how faces are painted; None leaves them as the rig moves them.
+            model: what paints; None is the built-in frame diffusion.
         """
-        self._portrait, self._motion, self._audio = portrait, motion, audio
+        self._portrait, self._motion, self._audio, self._painting, self._model = portrait, motion, audio, painting, model
         self._start, self._stop = start, len(motion) if stop is None else stop
 
-    def frames(self) -> Iterator[torch.Tensor]:
-        """Renders; yields [n, H, W, 3] uint8. Memory stays the same for any length."""
+    def frames(self, on_step: Callable[[int, torch.Tensor], None] | None = None) -> Iterator[torch.Tensor]:
+        """Renders; yields [n, H, W, 3] uint8. Memory stays the same for any length.
+
+        Args:
+            on_step: called with the number of frames done and the face [3, s, s] being painted after each painting step.
+        """
         height, width = self._portrait.image.shape[:2]
         chunk = max(1, min(CHUNK, CHUNK_PIXELS // (height * width)))
         make_room(chunk * height * width * BYTES_PER_PIXEL)
-        renderer = GuideRenderer(self._portrait, device())
+        renderer, options = GuideRenderer(self._portrait, device()), {}
+        if self._painting is not None:
+            paints = self._model or paint_model()
+            memory.load_models_gpu([paints.patcher], memory_required=chunk * BYTES_PER_FACE)
+            options["paint"] = self._painting.painter(paints.model, renderer, self._motion, on_step)
         # Chunks always begin at the same frames, so that a part is rendered to the very pixels of the whole.
         begin, end = self._start - self._start % chunk, min(len(self._motion), self._stop + -self._stop % chunk)
         position = begin
         for frames in without_running_out(
-            lambda start, stop, size: renderer.stream(self._motion, size, start, stop, torch.uint8), begin, end, chunk
+            lambda start, stop, size: renderer.stream(self._motion, size, start, stop, torch.uint8, **options),
+            begin,
+            end,
+            chunk,
         ):
             wanted = frames[max(0, self._start - position) : max(0, self._stop - position)]
             position += len(frames)
@@ -59,14 +84,20 @@ class TalkingVideo(Input.Video):
         """As `frames`, with progress and preview in the node that asks; raises when the user cancels."""
         progress = Progress(self.get_frame_count())
         done = 0
-        for frames in self.frames():
+
+        def painted(number: int, face: torch.Tensor) -> None:
+            picture = (face.permute(1, 2, 0) * 255).byte()
+            progress.show(min(max(done, number - self._start), self.get_frame_count() - 1), picture)
+
+        for frames in self.frames(painted):
             done += len(frames)
             progress.show(done, frames[-1])
             yield frames
 
     def range(self, start: int, stop: int) -> "TalkingVideo":
         """Frames start..stop of this video as a video."""
-        return TalkingVideo(self._portrait, self._motion, self._audio, self._start + start, min(self._stop, self._start + stop))
+        start, stop = self._start + start, min(self._stop, self._start + stop)
+        return TalkingVideo(self._portrait, self._motion, self._audio, start, stop, self._painting, self._model)
 
     def sound(self) -> dict:
         """ComfyUI's AUDIO of exactly this video's time."""

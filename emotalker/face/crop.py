@@ -29,8 +29,25 @@ def crop_matrices(landmarks: Tensor, size: int) -> Tensor:
     return similarity_matrices(places, landmarks[:, STEADY, :2])
 
 
-def cut(pictures: Tensor, matrices: Tensor, size: int) -> Tensor:
-    """Crops [n, C, size, size] of pictures [n, C, H, W] (or one for all), where crop_matrices says."""
+def cut(pictures: Tensor, matrices: Tensor, size: int, step: float | None = None) -> Tensor:
+    """Crops of faces.
+
+    Args:
+        pictures: [n, C, H, W], or one for all.
+        matrices: [n, 2, 3] of crop_matrices.
+        size: pixels of a crop's side.
+        step: pixels of the picture to one of a crop, by which what is skipped is smoothed; frames of one take need the same
+            (see step_of), lest some are smoother than others. By default that of the finest crop.
+
+    Returns:
+        [n, C, size, size].
+    """
     # Pyramid counts pixel centres from 0.
     shift = 0.5 * (matrices[:, :, 0] + matrices[:, :, 1] - 1)
-    return Pyramid(pictures).sample(torch.cat([matrices[:, :, :2], matrices[:, :, 2:] + shift[..., None]], 2), size, size)
+    matrices = torch.cat([matrices[:, :, :2], matrices[:, :, 2:] + shift[..., None]], 2)
+    return Pyramid(pictures).sample(matrices, size, size, step=step)
+
+
+def step_of(matrix: Tensor) -> float:
+    """Pixels of the picture to one of the crop of a matrix [2, 3]."""
+    return float(matrix[:, :2].det().abs().sqrt())

@@ -20,7 +20,15 @@ class Pyramid:
         """Width and height of the full pictures in pixels."""
         return self.levels[0].shape[3], self.levels[0].shape[2]
 
-    def sample(self, matrices: Tensor, width: int, height: int, border: str = "border", smooth: bool = True) -> Tensor:
+    def sample(
+        self,
+        matrices: Tensor,
+        width: int,
+        height: int,
+        border: str = "border",
+        smooth: bool = True,
+        step: float | None = None,
+    ) -> Tensor:
         """Cut regions out of the pictures by bilinear sampling.
 
         Pixel (i, j) of a region lies at matrix @ (i, j, 1) of its picture; both count pixel centres from 0, as MediaPipe does.
@@ -30,12 +38,13 @@ class Pyramid:
             width, height: size of the regions in pixels.
             border: "border" repeats the picture's edge outside it, "zeros" is black.
             smooth: where a region is shrunk to half or less, average the skipped pixels.
+            step: pixels of the picture to one of a region, which choose the level; that of the finest region by default.
 
         Returns:
             [M, C, height, width].
         """
         linear, shift = matrices[:, :, :2], matrices[:, :, 2]
-        level, step = 0, linear.det().abs().sqrt().min().item()
+        level, step = 0, linear.det().abs().sqrt().min().item() if step is None else step
         while smooth and step >= 2 and min(self._level(level).shape[2:]) > 1:
             level, step = level + 1, step / 2
             linear, shift = linear / 2, shift / 2 - 0.25

@@ -1,20 +1,24 @@
 """Paint guide frames: few denoising steps from the guide on, with the portrait's information preserved at every one."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..diffusion import TRAIN_STEPS, denoised, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
-from ..face.crop import crop_matrices, cut
+from ..face.crop import crop_matrices, cut, step_of
 from ..motion.denoiser import RATE
 from ..motion.motion import Motion, sample
 from ..speech.features import SpeechFeatures
-from ..weights import load_card, load_weights
+from ..weights import weights_path
 from .denoiser import BLOCK, EAR, STATE, FrameDenoiser, FrameShape, PaintConditions, silence, to_change, to_state
 from .guide import Drawn, GuideRenderer
 from .paste_back import spread
@@ -22,6 +26,8 @@ from .preservation import identity_weight, preserve
 
 BATCH = 8
 """Frames painted together at most."""
+PRESETS = {"rig only": 0, "fast": 4, "best": 10}
+"""Denoising steps of the words that artists choose from; without any the rig's frames stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class PaintSettings:
 
     Attributes:
         preservation: ρ, 0..1: how much of the guide (the portrait moved by the rig) stays at every step; at 1 all of it.
-        steps: denoising steps, 1..50.
+        steps: denoising steps, 0..50; with 0 nothing is painted.
         denoise: 0..1, how much noise the guide gets before it is denoised: how far the result may leave it.
         guidance: 1 is the model's own view of sound, emotion and motion; more exaggerates, and takes twice the time.
         anchor: "guide", or "portrait": the unmoved portrait, the paper's literal form, which holds the face still.
@@ -45,7 +51,7 @@ class PaintSettings:
     seed: int = 0
 
     def __post_init__(self):
-        for name, low, high in (("preservation", 0, 1), ("denoise", 0, 1), ("guidance", 0, 5), ("steps", 1, 50)):
+        for name, low, high in (("preservation", 0, 1), ("denoise", 0, 1), ("guidance", 0, 5), ("steps", 0, 50)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UserError(f"{name} is {value:g}: use a number from {low} to {high}.")
@@ -55,24 +61,46 @@ class PaintSettings:
     @property
     def paints(self) -> bool:
         """Whether anything is left to paint."""
-        return self.preservation < 1 and self.denoise > 0
+        return self.preservation < 1 and self.denoise > 0 and self.steps > 0
+
+
+def painting_steps(preset: str, steps: int = 0) -> int:
+    """Denoising steps of a preset, or `steps` if they are not 0 and the preset paints at all.
+
+    Raises:
+        UserError: there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise UserError(f'frames is "{preset}": choose {", ".join(PRESETS)}.')
+    return PRESETS[preset] and (steps or PRESETS[preset])
+
+
+KIND = "emotalker frames"
+"""What a weight file says in its metadata under "format"; under "shape" it has the network's."""
 
 
 @cache
-def load_painter(name: str = "frames", device: str = "cpu") -> FrameDenoiser:
-    """The shipped frame denoiser.
+def load_painter(path: str | Path | None = None, device: str = "cpu") -> FrameDenoiser:
+    """A frame denoiser, ready to paint.
+
+    Args:
+        path: weights of `train frames`, a .safetensors file; None for the shipped ones.
+        device: where it computes.
 
     Raises:
-        UserError: its weights are missing.
+        UserError: the file is missing or holds something else.
     """
-    return build_painter(load_card(name)["shape"], load_weights(name)).to(device)
-
-
-def build_painter(shape: dict, tensors: dict[str, Tensor]) -> FrameDenoiser:
-    """A frame denoiser of a card's shape with the given weights."""
-    model = FrameDenoiser(FrameShape(**shape))
-    model.load_state_dict({key: value.float() for key, value in tensors.items()})
-    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    path = weights_path("frames") if path is None else Path(path)
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+        if told.get("format") != KIND:
+            raise UserError(f"{path.name} holds no frame diffusion of EmoTalker: use a file that `train frames` has made.")
+        model = FrameDenoiser(FrameShape(**json.loads(told["shape"])))
+        model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path.name} cannot be used as a frame diffusion ({error}): download or train it again.") from error
+    return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +132,49 @@ def steering_of(motion: Motion, features: SpeechFeatures | None, emotion: Emotio
     return Steering(speech, float(features is not None), strengths, torch.cat([motion.units, motion.head], 1).float().cpu())
 
 
+@dataclass(frozen=True, eq=False)
+class Painting:
+    """How a take is to be painted; what travels with it until it is rendered.
+
+    Attributes:
+        settings: how.
+        features: what is heard, None for nothing.
+        emotion: what is felt.
+        mask: [H,W] of the portrait's picture, 0..1: where painting is allowed; None for everywhere.
+    """
+
+    settings: PaintSettings
+    features: SpeechFeatures | None
+    emotion: EmotionTrack
+    mask: Tensor | None = None
+
+    def painter(
+        self,
+        model: FrameDenoiser,
+        renderer: GuideRenderer,
+        motion: Motion,
+        on_step: Callable[[int, Tensor], None] | None = None,
+    ) -> "FramePainter":
+        """What renderer.stream takes to paint this take."""
+        return FramePainter(
+            model, renderer, steering_of(motion, self.features, self.emotion), self.settings, self.mask, on_step
+        )
+
+
+def fitted_mask(mask: Tensor, image: Tensor) -> Tensor:
+    """A mask [h,w] 0..1 at the size of a picture [H,W,C].
+
+    Raises:
+        UserError: it is no single mask.
+    """
+    if mask.dim() != 2:
+        raise UserError(f"the mask has the shape {tuple(mask.shape)}: give one mask of [height, width].")
+    mask = mask.detach().float().cpu().clamp(0, 1)
+    if mask.shape != image.shape[:2]:
+        mask = torch.nn.functional.interpolate(mask[None, None], size=image.shape[:2], mode="bilinear", antialias=True)[0, 0]
+    return mask
+
+
 class FramePainter:
     """Paints the face in a guide renderer's frames.
 
@@ -133,6 +204,7 @@ class FramePainter:
         self.device, self.dtype = parameter.device, parameter.dtype
         rest = renderer.fitted.landmarks(renderer.rest)[None, :, :2]
         self.portrait = cut(renderer.picture[None], crop_matrices(rest, self.size), self.size)
+        self.step = step_of(crop_matrices(rest, self.size)[0])
         self.mask = None
         if mask is not None:
             rows, columns = renderer.crop.slices
@@ -162,10 +234,10 @@ class FramePainter:
     def paint(self, drawn: Drawn, matrices: Tensor, first: int) -> Tensor:
         """[n,3,s,s] what is added to the crops of n frames (0..1)."""
         settings, count = self.settings, len(drawn.frames)
-        guide = cut(drawn.frames, matrices, self.size)
+        guide = cut(drawn.frames, matrices, self.size, self.step)
         cells = self.size // BLOCK
         coarse = crop_matrices(drawn.landmarks, cells)
-        maps = cut(drawn.maps, coarse, cells)
+        maps = cut(drawn.maps, coarse, cells, BLOCK * self.step)
         mask = (
             None if self.mask is None else cut(self.mask.expand(count, -1, -1, -1), coarse, cells).to(self.device, self.dtype)
         )

@@ -28,7 +28,7 @@ from torch import Tensor
 from ..diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
 from ..frames.denoiser import TOKENS, FrameDenoiser, FrameShape, to_change, to_state
-from ..frames.painting import PaintSettings, denoise_residual
+from ..frames.painting import KIND, PaintSettings, denoise_residual
 from ..frames.preservation import FREE, IDENTITY, identity_weight
 from ..perception.expression import ExpressionRecogniser
 from ..weights import FOLDER
@@ -179,7 +179,8 @@ class Run:
         metrics = self.measure()
         tensors = {name: value.half().contiguous() for name, value in self.average.items()}
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, folder / f"{self.options.name}.safetensors")
+        told = {"format": KIND, "shape": json.dumps(self.shape.to_dict())}
+        save_file(tensors, folder / f"{self.options.name}.safetensors", told)
         without = "".join(f" --without {name}" for name in self.options.without)
         length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
         card = {

@@ -1,0 +1,115 @@
+"""Load Model."""
+
+import dataclasses
+import functools
+import os
+
+import comfy.model_management as memory
+import folder_paths
+from comfy_api.latest import io
+
+from ..emotalker.errors import UserError
+from ..emotalker.frames.denoiser import FrameDenoiser
+from ..emotalker.frames.painting import load_painter
+from .support import blame, device, patcher_of
+from .types import PAINTER, schema
+
+FOLDER = "emotalker"
+"""Of models, below ComfyUI's folder models."""
+BUILT_IN = "built-in"
+ENDING = ".safetensors"
+
+
+def register_folder() -> None:
+    """Tell ComfyUI about models/emotalker."""
+    folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
+
+
+@dataclasses.dataclass(frozen=True)
+class PaintModel:
+    """A frame diffusion and ComfyUI's hold on it.
+
+    Attributes:
+        model: the network.
+        patcher: what memory.load_models_gpu takes.
+    """
+
+    model: FrameDenoiser
+    patcher: object
+
+
+@functools.lru_cache(maxsize=2)
+def paint_model(path: str | None = None, changed: float = 0.0) -> PaintModel:
+    """The frame diffusion of a file (None: the built-in one), in the numbers that suit ComfyUI's device.
+
+    Args:
+        changed: when the file was changed; another file at the same place is read anew.
+    """
+    model = load_painter.__wrapped__(path)
+    count = sum(value.numel() for value in model.parameters())
+    model = model.to(memory.unet_dtype(device=device(), model_params=count))
+    return PaintModel(model, patcher_of([model]))
+
+
+def fetch(repository: str) -> str:
+    """A hub repository's weights in models/emotalker, fetched there if they are not; returns the file's path.
+
+    Raises:
+        UserError: it cannot be fetched or holds no safetensors.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    base = folder_paths.get_folder_paths(FOLDER)[0]
+    try:
+        # Only weights that cannot carry code, and their cards.
+        place = snapshot_download(
+            repository, allow_patterns=["*.safetensors", "*.json"], local_dir=os.path.join(base, *repository.split("/"))
+        )
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        raise UserError(f"{repository} could not be fetched ({error}): check its name and the connection.") from error
+    files = sorted(name for name in os.listdir(place) if name.endswith(ENDING))
+    if not files:
+        raise UserError(f"{repository} holds no {ENDING} file: name a repository of EmoTalker weights.")
+    return os.path.join(place, files[0])
+
+
+class LoadModel(io.ComfyNode):
+    """The frame diffusion that paints."""
+
+    @classmethod
+    def define_schema(cls):
+        files = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(ENDING)]
+        return schema(
+            node_id="EmoTalkerLoadModel",
+            display_name="EmoTalker Load Model",
+            description="Loads the frame diffusion that paints mouths, eyes and folds. The sampler has the built-in one by "
+            "itself; this node is for others: files in models/emotalker, or a repository of the Hugging Face hub.",
+            search_aliases=["emotalker", "checkpoint", "frame diffusion", "weights"],
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=[BUILT_IN, *files],
+                    default=BUILT_IN,
+                    tooltip="The built-in weights, or a file in models/emotalker. Press R after adding one.",
+                ),
+                io.String.Input(
+                    "repository",
+                    default="",
+                    tooltip="Name of a hub repository (owner/name) to use instead. Its safetensors are fetched once into "
+                    "models/emotalker. Empty fetches nothing.",
+                ),
+            ],
+            outputs=[PAINTER.Output("model_out", display_name="model", tooltip="For the sampler's input model.")],
+        )
+
+    @classmethod
+    def execute(cls, model, repository) -> io.NodeOutput:
+        with blame(cls.SCHEMA.display_name, "repository" if repository.strip() else "model"):
+            if repository.strip():
+                path = fetch(repository.strip())
+            elif model == BUILT_IN:
+                path = None
+            else:
+                path = folder_paths.get_full_path_or_raise(FOLDER, model)
+            return io.NodeOutput(paint_model(path, os.path.getmtime(path) if path else 0.0))

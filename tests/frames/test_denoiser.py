@@ -1,0 +1,94 @@
+"""The frame denoiser: exact rearrangement, conditions that count, and none that counts when it is left out."""
+
+import pytest
+import torch
+
+from emotalker.frames.denoiser import (
+    BLOCK,
+    EAR,
+    MOTION,
+    STATE,
+    FrameDenoiser,
+    FrameShape,
+    PaintConditions,
+    silence,
+    to_change,
+    to_state,
+)  # fmt: skip
+from emotalker.frames.guide import MAPS
+
+TINY = FrameShape(size=64, channels=(16, 16, 32, 32), tokens=32)
+
+
+def conditions(count=2, size=64):
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape):
+        return torch.rand(*shape, generator=generator)
+
+    return PaintConditions(
+        draw(count, 3, size, size), draw(count, 3, size, size), draw(count, len(MAPS), size // BLOCK, size // BLOCK),
+        draw(count, EAR, 17), torch.ones(count), draw(count, 8), draw(count, MOTION), torch.ones(count),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = FrameDenoiser(TINY).eval().requires_grad_(False)
+    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.1)  # it begins at zero
+    return model
+
+
+def test_the_residual_is_exact():
+    truth, guide = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    state = to_state(truth, guide)
+    assert state.shape == (2, STATE, 16, 16)
+    assert torch.allclose(guide + to_change(state), truth, atol=1e-6)
+
+
+def test_shape_and_repeatability(model):
+    noisy = torch.randn(2, STATE, 16, 16)
+    first = model(noisy, torch.tensor([10, 900]), conditions())
+    assert first.shape == noisy.shape and first.isfinite().all()
+    assert torch.equal(first, model(noisy, torch.tensor([10, 900]), conditions()))
+
+
+@pytest.mark.parametrize("name", ["guide", "portrait", "maps", "speech", "strengths", "motion"])
+def test_every_condition_counts(model, name):
+    noisy, step = torch.randn(2, STATE, 16, 16), torch.tensor(500)
+    changed = conditions()
+    getattr(changed, name).add_(0.5)
+    assert not torch.allclose(model(noisy, step, conditions()), model(noisy, step, changed), atol=1e-5)
+
+
+def test_what_is_left_out_does_not_count(model):
+    noisy, step = torch.randn(2, STATE, 16, 16), torch.tensor(500)
+    plain, changed = conditions(), conditions()
+    for some in (plain, changed):
+        some.steer.zero_()
+    for name in ("speech", "strengths", "motion"):
+        getattr(changed, name).add_(0.5)
+    assert torch.equal(model(noisy, step, plain), model(noisy, step, changed))
+    both = conditions().unsteered()
+    assert both.steer.tolist() == [1, 1, 0, 0] and len(both.guide) == 4
+
+
+def test_a_frame_without_sound_does_not_hear(model):
+    noisy, step = torch.randn(2, STATE, 16, 16), torch.tensor(500)
+    deaf, other = conditions(), conditions()
+    deaf.heard.zero_(), other.heard.zero_()
+    other.speech.add_(0.5)
+    assert torch.equal(model(noisy, step, deaf), model(noisy, step, other))
+    assert silence().shape == (EAR, 17) and silence()[:, 0].min() == 1
+
+
+def test_conditions_can_be_taken_away_for_good():
+    shape = FrameShape(size=64, channels=(16, 16, 32, 32), tokens=32, without=("speech",))
+    torch.manual_seed(0)
+    model = FrameDenoiser(shape).eval()
+    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.1)
+    noisy, step, other = torch.randn(2, STATE, 16, 16), torch.tensor(500), conditions()
+    other.speech.add_(0.5)
+    assert torch.equal(model(noisy, step, conditions()), model(noisy, step, other))
+    assert FrameShape(**shape.to_dict()) == shape

@@ -1,0 +1,63 @@
+"""The preservation rule against its formula, and the weight M that it works with."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from emotalker.diffusion import noising
+from emotalker.frames.guide import MAPS
+from emotalker.frames.preservation import IDENTITY, identity_weight, preserve
+
+
+@pytest.fixture
+def state():
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(2, 3, 4, 4, generator=generator) for _ in range(3)]
+
+
+@pytest.mark.parametrize("step", [799, 250, 0])
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0])
+def test_it_is_the_formula(state, step, ratio):
+    estimate, anchor, noise = state
+    weight = torch.linspace(0, 1, 32).view(2, 1, 4, 4)
+    signal = noising().alphas_cumprod[step]
+    known = signal.sqrt() * anchor + (1 - signal).sqrt() * noise
+    expected = (1 - ratio * weight) * estimate + ratio * weight * known
+    assert torch.allclose(preserve(estimate, anchor, noise, step, ratio, weight), expected, atol=1e-5)
+
+
+def test_without_noise_a_ratio_of_one_is_the_anchor(state):
+    estimate, anchor, noise = state
+    assert torch.equal(preserve(estimate, anchor, noise, -1, 1.0, torch.ones(2, 1, 4, 4)), anchor)
+    assert torch.equal(preserve(estimate, anchor, noise, -1, 0.0, torch.ones(2, 1, 4, 4)), estimate)
+
+
+def maps(**shares):
+    """[1, 8, 16, 16]: each named map is 1 in the rows and columns given."""
+    values = torch.zeros(1, len(MAPS), 16, 16)
+    for name, (rows, columns) in shares.items():
+        values[0, MAPS.index(name), rows, columns] = 1
+    return values
+
+
+def test_mouth_and_eyes_are_free_and_what_lies_beside_the_face_is_not():
+    weight = identity_weight(maps(face=(slice(4, 14), slice(4, 14)), mouth=(slice(10, 12), slice(8, 10))), 0.0)[0, 0]
+    assert weight[11, 9] == pytest.approx(0, abs=1e-6)
+    assert weight[5, 5] == pytest.approx(IDENTITY)
+    assert weight[0, 0] == weight[15, 0] == 1
+
+
+def test_the_openings_close_as_the_ratio_rises_to_one():
+    shown = maps(face=(slice(4, 14), slice(4, 14)), eyes=(slice(6, 8), slice(6, 8)))
+    weights = [identity_weight(shown, ratio) for ratio in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert all((b >= a).all() for a, b in pairwise(weights))
+    assert (weights[-1] == 1).all()
+
+
+def test_a_mask_forbids_painting():
+    shown = maps(face=(slice(0, 16), slice(0, 16)), mouth=(slice(10, 12), slice(8, 10)))
+    mask = torch.ones(1, 1, 16, 16)
+    mask[..., 8:] = 0
+    weight = identity_weight(shown, 0.0, mask)[0, 0]
+    assert (weight[:, 8:] == 1).all() and weight[3, 3] == pytest.approx(IDENTITY)
