@@ -36,9 +36,10 @@ def affine(plane: Tensor, values: Tensor) -> Tensor:
 
 
 def _expand(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Item number and place within the item, for items repeated `counts` times."""
-    item = torch.repeat_interleave(torch.arange(len(counts)), counts)
-    return item, torch.arange(len(item)) - (torch.cumsum(counts, 0) - counts)[item]
+    """Item number and place within the item, for items repeated `counts` times; all int32, half as much to move."""
+    item = torch.repeat_interleave(counts)
+    start = torch.cumsum(counts, 0, dtype=torch.int32) - counts
+    return item, torch.arange(len(item), dtype=torch.int32) - start.index_select(0, item)
 
 
 @dataclass(frozen=True)
@@ -113,27 +114,27 @@ class DepthBuffer:
             ],
             1,
         )  # fmt: skip
-        item, step = _expand((bottom - top + 1).long())
-        row = top.long().index_select(0, item) + step
+        item, step = _expand((bottom - top + 1).int())
+        row = top.int().index_select(0, item) + step
         yc = row + 0.5
         t = table.index_select(0, item).T.contiguous()
         bound = torch.addcmul(t[3:6], t[0:3], yc)
         left, right = (bound + t[6:9]).amax(0), (bound + t[9:12]).amin(0)
         x0 = (left - 0.5 - _OVERLAP).ceil().clamp(min=0)
         x1 = (right - 0.5 + _OVERLAP).floor().clamp(max=w - 1)
-        width = (x1 - x0 + 1).clamp(min=0).long()
+        width = (x1 - x0 + 1).clamp(min=0).int()
         base = t[13] * yc + t[14]
         z = torch.minimum(torch.maximum(t[12] * (x0 + 0.5) + base, t[15]), t[16])
         z_end = torch.minimum(torch.maximum(t[12] * (x1 + 0.5) + base, t[15]), t[16])
         slope = (z_end - z) / (x1 - x0).clamp(min=1) * self.step
         z = (z - self.near) * self.step
         span, along = _expand(width)
-        pixel = (row * w + x0.long()).index_select(0, span) + along
+        pixel = (row * w + x0.int()).index_select(0, span) + along
         z = torch.addcmul(z.index_select(0, span), slope.index_select(0, span), along.float())
         own = item.index_select(0, span)
         key = (z.clamp(0, _DEPTH_STEPS - 1).long() << 32) | (face + first).index_select(0, own)
         if opacity is None:
-            return Fragments(pixel, key, None)
+            return Fragments(pixel.long(), key, None)
         # What is hidden already need not be looked up.
         seen = (key < self.best.index_select(0, pixel)).nonzero().flatten()
         pixel, key, own = (value.index_select(0, seen) for value in (pixel, key, own))
@@ -143,7 +144,7 @@ class DepthBuffer:
         column = ((place[0] * px + place[1] * py + place[2]) * breadth).long().clamp(0, breadth - 1)
         line = ((place[3] * px + place[4] * py + place[5]) * height).long().clamp(0, height - 1)
         value = opacity.flatten().index_select(0, line * breadth + column)
-        return Fragments(pixel, key, value).only(value > least)
+        return Fragments(pixel.long(), key, value).only(value > least)
 
     def result(self) -> tuple[Tensor, Tensor]:
         """(face number [h,w], -1 where nothing is; depth [h,w] 0..1, 1 where nothing is)."""

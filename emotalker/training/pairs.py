@@ -169,9 +169,10 @@ class PairMaker:
             return torch.from_numpy(image).float() / 255
 
         picture = photograph(metered)
-        if not self.finder.find(picture):
+        try:
+            portrait = Portrait.from_image(picture, finder=self.finder)
+        except UserError:  # no face was found
             return None
-        portrait = Portrait.from_image(picture, finder=self.finder)
         guide = GuideRenderer(portrait)
         moments = [self.moment(random) for _ in range(FRAMES)]
         units, head = torch.stack([m.units for m in moments]), torch.stack([m.head for m in moments])
