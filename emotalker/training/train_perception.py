@@ -30,6 +30,7 @@ from ..face.crop import crop_matrices, cut
 from ..perception.expression import SIZE, ExpressionRecogniser, expression_loss
 from ..weights import FOLDER
 from .commit import commit_name
+from .heads import Head
 from .heads import read_shard as read_heads
 from .motion_windows import mirror
 from .options import add_run_options
@@ -85,9 +86,9 @@ def load_faces(heads: Path | None, pairs: Path | None) -> Faces:
         kinds.append(KINDS.index(kind))
 
     for path in sorted(heads.glob("heads-*.safetensors")) if heads else []:
-        for head in read_heads(path):
-            picture = torch.from_numpy(head.image).permute(2, 0, 1)[None].float() / 255
-            add(cut(picture, crop_matrices(head.landmarks[None], STORED), STORED)[0], head.strengths, head.units, "head")
+        found = faces_of(read_heads(path))
+        for crop, felt, shown in zip(found.crops, found.strengths, found.units, strict=True):
+            add(crop / 255, felt, shown, "head")
     for path in sorted(pairs.glob("pairs-*.safetensors")) if pairs else []:
         for pair in read_pairs(path):
             add(_small(pair.portrait), pair.own_strengths, pair.own_units, "portrait")
@@ -97,6 +98,16 @@ def load_faces(heads: Path | None, pairs: Path | None) -> Faces:
     if not crops:
         raise FileNotFoundError(f"no heads and no pairs in {heads} and {pairs}: make them first, see --help")
     return Faces(torch.stack(crops), torch.stack(strengths).float(), torch.stack(units).float(), torch.tensor(kinds))
+
+
+def faces_of(heads: list[Head]) -> Faces:
+    """Faces of synthetic heads."""
+    crops = []
+    for head in heads:
+        picture = torch.from_numpy(head.image).permute(2, 0, 1)[None].float() / 255
+        crops.append((cut(picture, crop_matrices(head.landmarks[None], STORED), STORED)[0] * 255).round().byte())
+    strengths, units = (torch.stack([getattr(head, name) for head in heads]) for name in ("strengths", "units"))
+    return Faces(torch.stack(crops), strengths, units, torch.zeros(len(heads), dtype=torch.long))
 
 
 def _small(picture: np.ndarray) -> Tensor:

@@ -23,6 +23,7 @@ NODES = {
     "EmoTalkerRenderFrames": "Render Frames",
     "EmoTalkerVideoCombine": "Video Combine",
     "EmoTalkerPerceptionScore": "Perception Score",
+    "EmoTalkerLoadModel": "EmoTalker Load Model",
 }
 
 
