@@ -71,11 +71,10 @@ def measure_portraits(network: ExpressionRecogniser, shared: Path) -> dict[str, 
     right: Counter = Counter()
     total: Counter = Counter()
     confused: Counter = Counter()
-    print(f"\n{'portrait':<26}{'by eye':<18}{'seen':<12}re-expressed: stills, speaking (asked -> seen where it differs)")
+    print(f"\n{'portrait':<26}{'by eye':<20}{'seen':<12}re-expressed: stills, speaking (asked -> seen where it differs)")
     for name, row in labels.items():
-        portrait = Portrait.from_image(
-            close_up(load_image(next((shared / "portraits").glob(f"{name}.*"))), finder), finder=finder
-        )
+        picture = load_image(next((shared / "portraits").glob(f"{name}.*")))
+        portrait = Portrait.from_image(close_up(picture, finder), finder=finder)
         seen = EMOTIONS[int(network.read(portrait.image[None], portrait.face.landmarks[None]).soft[0].argmax())]
         total["own"] += 1
         right["own"] += seen == row["label"]
@@ -96,9 +95,8 @@ def measure_portraits(network: ExpressionRecogniser, shared: Path) -> dict[str, 
                 if found != emotion:
                     wrong.append(f"{kind[:2]} {emotion} -> {found}")
                     confused[f"{emotion} -> {found}"] += 1
-        print(
-            f"{name:<26}{row['label'] + ' ' + (row['also'] and f'({row['also']})'):<18}{seen:<12}{'; '.join(wrong)}", flush=True
-        )
+        eye = row["label"] + (f" ({row['also']})" if row["also"] else "")
+        print(f"{name:<26}{eye:<20}{seen:<12}{'; '.join(wrong)}", flush=True)
     print(f"\n{'':<28}{'right':>7}{'of':>6}")
     for kind in ("own", "stills", "speaking"):
         print(f"{kind:<28}{right[kind]:>7}{total[kind]:>6}")
