@@ -140,18 +140,19 @@ class Run:
         self.swap = torch.from_numpy(mirror()[0][: len(FACE_UNITS)])
 
     def train(self) -> Iterator[float]:
-        """Train until the minutes are over; yields the loss of each step. Time that other programs take does not count."""
+        """Train until the minutes (or --steps) are over; yields the loss of each step. Other programs' time does not count."""
         began, before = time.thread_time(), self.minutes
         self.network.train()
         while True:
             self.minutes = before + (time.thread_time() - began) / 60
-            progress = self.minutes / self.options.minutes
+            steps = self.options.steps
+            progress = self.step / steps if steps else self.minutes / self.options.minutes
             if progress >= 1:
                 return
             rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * min(1.0, (self.step + 1) / WARM_UP)
-            chosen = torch.randint(len(self.faces), (BATCH,), generator=self.draw)
+            chosen = torch.randint(len(self.faces), (self.options.batch,), generator=self.draw)
             faces, units = self.vary(self.faces.crops[chosen], self.faces.units[chosen])
             found = self.network(faces.to(self.device, memory_format=torch.channels_last))
             loss = expression_loss(found, self.faces.strengths[chosen].to(self.device), units.to(self.device)).mean()
@@ -239,6 +240,7 @@ class Run:
         tensors = {name: v.half().contiguous() if v.is_floating_point() else v for name, v in self.average.items()}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / f"{self.options.name}.safetensors")
+        length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
         count = torch.bincount(self.faces.kind, minlength=len(KINDS)).tolist()
         card = {
             "name": self.options.name,
@@ -248,8 +250,7 @@ class Run:
             "data": f"synthetic people (MakeHuman's CC0 shapes and skins): {count[0]} heads (emotalker/training/heads.py); "
             f"{count[1]} portraits, {count[2]} frames of them as they truly are, {count[3]} as our renderer re-expresses the "
             "portraits (emotalker/training/pairs.py). No picture of a person.",
-            "command": f"python -m emotalker train perception --heads HEADS --pairs PAIRS --minutes {self.options.minutes:g} "
-            f"--seed {self.options.seed}",
+            "command": f"python -m emotalker train perception --heads HEADS --pairs PAIRS {length} --seed {self.options.seed}",
             "seed": self.options.seed,
             "commit": commit_name(),
             "steps": self.step,
@@ -311,6 +312,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the weights and their card")
     parser.add_argument("--name", default="expression", help="of the weights")
     parser.add_argument("--minutes", type=float, default=60.0, help="minutes of the main thread in all, earlier runs included")
+    parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
+    parser.add_argument("--batch", type=int, default=BATCH, help="faces in a step")
     parser.add_argument("--export-every", type=float, default=15.0, help="minutes between exports")
     add_run_options(parser)
     return parser.parse_args(arguments)

@@ -1,0 +1,47 @@
+"""What the tests of pairs, painting and perception share: a small motion corpus, pairs and heads made from the data kit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotalker.speech.features import SpeechFeatures
+from emotalker.training.heads import HeadMaker, write_shard
+from emotalker.training.heads_kit import HeadKit
+from emotalker.training.motion_corpus import Clip, MotionCorpus, perform_clip
+from emotalker.training.pairs import PairMaker
+from emotalker.training.pairs import write_shard as write_pairs
+
+
+@pytest.fixture(scope="session")
+def heads_kit(shared, tmp_path_factory) -> HeadKit:
+    return HeadKit.load(shared / "heads", cache=tmp_path_factory.mktemp("kit"))
+
+
+@pytest.fixture(scope="session")
+def motion_corpus(talk) -> MotionCorpus:
+    """Two clips of three seconds, one for each split."""
+    draw = np.random.default_rng(0)
+    heard: list[SpeechFeatures] = [talk(3.0, seed=seed) for seed in (1, 2)]
+    parts = zip(*(perform_clip(Clip(part, part), draw, takes=2) for part in heard), strict=True)
+    return MotionCorpus(*([value.half().numpy() for value in part] for part in parts))
+
+
+@pytest.fixture(scope="session")
+def data(heads_kit, motion_corpus, tmp_path_factory) -> Path:
+    """A folder with heads/ and pairs/, each with train/ and held_out/."""
+    folder = tmp_path_factory.mktemp("faces")
+    for split, count in (("train", 3), ("held_out", 1)):
+        for kind in ("heads", "pairs"):
+            (folder / kind / split).mkdir(parents=True)
+        maker = PairMaker(heads_kit, motion_corpus, split)
+        made = []
+        number = 0
+        while len(made) < count:
+            pair = maker.make(number)
+            number += 1
+            if pair is not None:
+                made.append(pair)
+        write_pairs(folder / "pairs" / split / "pairs-00000.safetensors", made)
+        write_shard(folder / "heads" / split / "heads-00000.safetensors", HeadMaker(heads_kit, split).make_many(range(8)))
+    return folder

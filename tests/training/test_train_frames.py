@@ -1,0 +1,103 @@
+"""Training of the frame diffusion: a tiny run learns, goes on where it stopped, and its weights paint."""
+
+import json
+
+import pytest
+import torch
+
+from emotalker.emotion.track import EmotionTrack
+from emotalker.face.arkit import FACE_UNITS
+from emotalker.face.portrait import Portrait
+from emotalker.frames.guide import MAPS, GuideRenderer
+from emotalker.frames.painting import Painting, PaintSettings, load_painter
+from emotalker.motion.motion import Motion
+from emotalker.picture import load_image
+from emotalker.training.frame_batches import FramePairs
+from emotalker.training.train_frames import AROUND, MOVING, SKIN, Run, loss_weight, main, parse, reduction
+
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """(weights file, card, losses of the run) of `train frames --smoke`."""
+    out = tmp_path_factory.mktemp("weights")
+    options = parse(["--data", str(data / "pairs"), "--out", str(out), "--smoke", "--steps", str(STEPS), "--device", "cpu"])
+    run = Run(options)
+    losses = list(run.train())
+    run.save()
+    run.export(out)
+    return out / "frames.safetensors", json.loads((out / "frames.json").read_text()), losses
+
+
+def test_the_loss_falls(trained):
+    losses = trained[2]
+    assert len(losses) == STEPS
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+
+
+def test_the_card_says_how_it_was_made(trained):
+    card = trained[1]
+    assert card["steps"] == STEPS and card["command"].startswith("python -m emotalker train frames")
+    assert {"held_out_guide", "held_out_painted", "held_out_ratio"} <= set(card["metrics"]) and card["licence"] == "MIT"
+
+
+def test_the_weights_load_and_paint(trained, request):
+    model = load_painter(trained[0])
+    picture = load_image(request.config.rootpath / "samples" / "emotalker_portrait.png")
+    renderer = GuideRenderer(Portrait.from_image(picture))
+    take = Motion(torch.full((2, len(FACE_UNITS)), 0.1), torch.zeros(2, 6), 25.0)
+    painter = Painting(PaintSettings(), None, EmotionTrack()).painter(model, renderer, take)
+    frames = torch.cat(list(renderer.stream(take, paint=painter)))
+    assert frames.shape == (2, *picture.shape) and frames.isfinite().all()
+    assert not torch.equal(frames, torch.cat(list(renderer.stream(take))))
+
+
+def test_a_run_goes_on_where_it_stopped(trained, data, capsys, tmp_path):
+    main(["--data", str(data / "pairs"), "--out", str(tmp_path), "--smoke", "--steps", str(STEPS + 4), "--device", "cpu"])
+    assert f"step {STEPS}," in capsys.readouterr().out
+    assert json.loads((tmp_path / "frames.json").read_text())["steps"] == STEPS + 4
+
+
+def test_batches_mirror_everything_together(data):
+    pairs = FramePairs(data / "pairs" / "train")
+
+    class Always:
+        """Draws 0, so that everything that happens by chance happens, and nothing is varied."""
+
+        def random(self):
+            return 0.06  # below MIRROR, above GREY
+
+        def normal(self, mean, spread, size=None):
+            return 0.0 if size is None else torch.zeros(size).numpy()
+
+    plain, mirrored = pairs.batch([0, 5]), pairs.batch([0, 5], Always())
+    assert torch.equal(mirrored.truth, plain.truth.flip(-1))
+    assert torch.equal(mirrored.conditions.guide, plain.conditions.guide.flip(-1))
+    right = MAPS.index("right")
+    assert torch.equal(mirrored.conditions.maps[:, right], -plain.conditions.maps[:, right].flip(-1))
+    assert torch.allclose(mirrored.conditions.motion[:, 52], -plain.conditions.motion[:, 52])
+
+
+def test_windows_are_parts_of_the_crop(data):
+    import numpy as np
+
+    pairs = FramePairs(data / "pairs" / "train")
+    batch = pairs.batch([0, 1, 2], np.random.default_rng(0), 128)
+    assert batch.truth.shape == (3, 3, 128, 128) and batch.conditions.maps.shape == (3, len(MAPS), 32, 32)
+
+
+def test_mouth_and_eyes_weigh_most():
+    maps = torch.zeros(1, len(MAPS), 16, 16)
+    maps[0, MAPS.index("face"), 2:14, 2:14] = 1
+    maps[0, MAPS.index("mouth"), 9:11, 6:10] = 1
+    weight = loss_weight(maps)[0, 0]
+    assert weight[10, 8] == pytest.approx(MOVING) and weight[4, 4] == pytest.approx(SKIN)
+    assert weight[0, 0] == pytest.approx(AROUND)
+
+
+def test_a_model_that_paints_nothing_reduces_nothing(trained, data):
+    model = load_painter(trained[0])
+    pairs = FramePairs(data / "pairs" / "held_out", model.shape.size)
+    figures = reduction(model, pairs, [0, 1], PaintSettings(preservation=1.0))
+    assert figures["ratio"] == pytest.approx(1, abs=1e-4)
