@@ -19,6 +19,8 @@ GO_ON, BETWEEN = 0.45, 0.10  # windows that continue given frames, and that lie 
 PLAIN_OVERLAP = 0.6  # how many of the continued windows have exactly the overlap that sampling uses
 MIRROR = 0.5
 CERTAINTY = (0.6, 1.6)  # exponent of the visemes' probabilities: how sure the encoder is
+CONFUSED = (0.0, 1.2)  # sd of the noise on the logarithm of the visemes' probabilities: how strange the voice is to the encoder
+CONFUSED_FRAMES = 2  # frames for which that noise is about the same
 BLUR_CHANCE = 0.25  # three-frame blur of the visemes
 QUIET = 2.0  # how much more often than its length says a clip is drawn in which nobody speaks
 LOUDNESS, OFFSET = (0.85, 1.15), (-0.08, 0.08)  # loudness: factor, offset
@@ -123,6 +125,9 @@ class Windows:
         if self.draw.random() < BLUR_CHANCE:
             padded = np.pad(visemes, ((1, 1), (0, 0)), mode="edge")
             visemes[:] = 0.25 * padded[:-2] + 0.5 * visemes + 0.25 * padded[2:]
+        count = len(visemes)
+        steps = self.draw.normal(size=(count // CONFUSED_FRAMES + 2, visemes.shape[1])).repeat(CONFUSED_FRAMES, 0)
+        visemes *= np.exp(self.draw.uniform(*CONFUSED) * steps[self.draw.integers(CONFUSED_FRAMES) :][:count])
         visemes[:] = np.maximum(visemes, 1e-6) ** np.exp(self.draw.uniform(*np.log(CERTAINTY)))
         visemes /= visemes.sum(1, keepdims=True)
         loudness = speech[:, -1]
