@@ -28,8 +28,8 @@ from score import close_up  # noqa: E402
 from emotalker.emotion.taxonomy import EMOTIONS  # noqa: E402
 from emotalker.face.finder import FaceFinder  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
-from emotalker.frames.sheet import still  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
+from emotalker.frames.sheet import still  # noqa: E402
 from emotalker.motion.blend import join_speech  # noqa: E402
 from emotalker.motion.motion import Motion  # noqa: E402
 from emotalker.motion.mouth import lip_closure, mouth_units  # noqa: E402
