@@ -13,33 +13,42 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..emotion.soft_label import soft_label
 from ..emotion.taxonomy import EMOTIONS
-from ..face.arkit import FACE_UNITS
+from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..face.crop import crop_matrices, cut
-from ..perception.expression import SIZE, ExpressionRecogniser, expression_loss
+from ..face.finder import Face, FaceFinder
+from ..face.rig import Rig
+from ..perception.expression import POINTS, SIZE, ExpressionRecogniser, expression_loss, place_points
 from ..weights import FOLDER
 from .commit import commit_name
 from .heads import Head
 from .heads import read_shard as read_heads
 from .motion_windows import mirror
 from .options import add_run_options
-from .pairs import FRAMES
+from .pairs import CROP, FRAMES
 from .pairs import read_shard as read_pairs
 
 STORED = 112
 """Pixels of the crops that training keeps: the same square as the network sees."""
-SMALL = {"channels": [32, 64, 96, 160], "blocks": 2}
+SHAPE = {"channels": [24, 48, 96, 128], "blocks": [1, 2, 2, 1]}
+POINT_LOSS = 30.0
+"""Weight of the landmarks that the network must find by itself, where the true ones are known (synthetic heads): finding them
+teaches it what to look at."""
+POINT_NOISE, NO_POINTS = 0.012, 0.3
+"""Spread of noise on the landmarks that it is told (the crop's half side is 1), and how often it is told none."""
 BATCH = 64
 PEAK_RATE, LAST_RATE = 2e-3, 2e-5
 WARM_UP = 200
@@ -60,60 +69,109 @@ class Faces:
         crops: uint8 [N,3,STORED,STORED].
         strengths: [N,8]; units [N,52].
         kind: [N] index into KINDS: a head, a portrait or a frame of a pair as it truly is, or as our renderer makes it.
+        points: [N,POINTS,2] landmarks that the face finder sees, see perception.expression.place_points.
+        truth: [N,POINTS,2] where they truly are; NaN where that is not known.
     """
 
     crops: Tensor
     strengths: Tensor
     units: Tensor
     kind: Tensor
+    points: Tensor
+    truth: Tensor
 
     def __len__(self) -> int:
         return len(self.kind)
 
 
 def load_faces(heads: Path | None, pairs: Path | None) -> Faces:
-    """All faces of a folder of heads and one of pairs (either may be None).
+    """All faces of a folder of heads and one of pairs (either may be None). Each shard's are kept beside it (*.faces).
 
     Raises:
         FileNotFoundError: there are none.
     """
-    crops, strengths, units, kinds = [], [], [], []
-
-    def add(crop: Tensor, felt: Tensor, shown: Tensor, kind: str) -> None:
-        crops.append((crop.clamp(0, 1) * 255).round().byte())
-        strengths.append(felt)
-        units.append(shown)
-        kinds.append(KINDS.index(kind))
-
-    for path in sorted(heads.glob("heads-*.safetensors")) if heads else []:
-        found = faces_of(read_heads(path))
-        for crop, felt, shown in zip(found.crops, found.strengths, found.units, strict=True):
-            add(crop / 255, felt, shown, "head")
-    for path in sorted(pairs.glob("pairs-*.safetensors")) if pairs else []:
-        for pair in read_pairs(path):
-            add(_small(pair.portrait), pair.own_strengths, pair.own_units, "portrait")
-            for row in range(FRAMES):
-                add(_small(pair.truths[row]), pair.strengths[row], pair.units[row], "truth")
-                add(_small(pair.guides[row]), pair.strengths[row], pair.units[row], "guide")
-    if not crops:
+    found = []
+    for folder, name, read in ((heads, "heads", _faces_of_heads), (pairs, "pairs", _faces_of_pairs)):
+        for path in sorted(folder.glob(f"{name}-*.safetensors")) if folder else []:
+            kept = path.with_suffix(".faces")
+            if not kept.is_file():
+                partial = path.with_suffix(".part")
+                save_file({name: value.contiguous() for name, value in vars(read(path)).items()}, partial)
+                partial.rename(kept)
+            found.append(Faces(**load_file(kept)))
+    if not found:
         raise FileNotFoundError(f"no heads and no pairs in {heads} and {pairs}: make them first, see --help")
-    return Faces(torch.stack(crops), torch.stack(strengths).float(), torch.stack(units).float(), torch.tensor(kinds))
+    return Faces(**{field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Faces)})
+
+
+def _faces_of_heads(path: Path) -> Faces:
+    return faces_of(read_heads(path))
 
 
 def faces_of(heads: list[Head]) -> Faces:
-    """Faces of synthetic heads."""
-    crops = []
+    """Faces of synthetic heads, as the face finder sees them once it has found them."""
+    finder, crops, points = FaceFinder.load(), [], []
     for head in heads:
+        seen, _ = finder.track(torch.from_numpy(head.image)[None], Face.from_landmarks(head.landmarks, 1.0))
         picture = torch.from_numpy(head.image).permute(2, 0, 1)[None].float() / 255
         crops.append((cut(picture, crop_matrices(head.landmarks[None], STORED), STORED)[0] * 255).round().byte())
-    strengths, units = (torch.stack([getattr(head, name) for head in heads]) for name in ("strengths", "units"))
-    return Faces(torch.stack(crops), strengths, units, torch.zeros(len(heads), dtype=torch.long))
+        points.append(place_points(seen)[0])
+    strengths, units, truth = (torch.stack([getattr(head, n) for head in heads]) for n in ("strengths", "units", "landmarks"))
+    kind = torch.zeros(len(heads), dtype=torch.long)
+    return Faces(torch.stack(crops), strengths, units, kind, torch.stack(points), place_points(truth))
 
 
-def _small(picture: np.ndarray) -> Tensor:
-    """[3,STORED,STORED] 0..1 of a face crop uint8 [s,s,3]."""
-    planes = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-    return F.interpolate(planes, size=(STORED, STORED), mode="bilinear", antialias=True, align_corners=False)[0]
+def _faces_of_pairs(path: Path) -> Faces:
+    """Portraits, truths and guides of a file of pairs."""
+    finder, rows = FaceFinder.load(), []
+    for pair in read_pairs(path):
+        rows.append((pair.portrait, pair.own_strengths, pair.own_units, "portrait"))
+        for frame in range(FRAMES):
+            for kind, pictures in (("truth", pair.truths), ("guide", pair.guides)):
+                rows.append((pictures[frame], pair.strengths[frame], pair.units[frame], kind))
+    mean = torch.zeros(478, 3)
+    mean[:, :2] = mean_landmarks(CROP)
+    pictures = torch.from_numpy(np.stack([row[0] for row in rows]))
+    points = []
+    for some in pictures.split(16):
+        points.append(place_points(finder.track(some, Face.from_landmarks(mean, 1.0))[0]))
+    planes = pictures.permute(0, 3, 1, 2).float()
+    crops = F.interpolate(planes, size=(STORED, STORED), mode="bilinear", antialias=True, align_corners=False)
+    points = torch.cat(points)
+    return Faces(
+        crops.round().byte(),
+        torch.stack([row[1] for row in rows]),
+        torch.stack([row[2] for row in rows]),
+        torch.tensor([KINDS.index(row[3]) for row in rows]),
+        points,
+        torch.full_like(points, math.nan),
+    )
+
+
+def mean_landmarks(size: int) -> Tensor:
+    """[478,2] landmarks of the rig's mean face in a face crop of `size` pixels."""
+    rig = Rig.load()
+    flat = rig.landmarks(rig.vertices)[:, :2] * torch.tensor([1.0, -1.0])
+    matrix = crop_matrices(flat[None], size)[0]
+    return (flat - matrix[:, 2]) @ torch.linalg.inv(matrix[:, :2]).T
+
+
+def mirrored_points() -> Tensor:
+    """[POINTS] the landmark that each becomes in a mirror."""
+    rig = Rig.load()
+    # With an open mouth: closed lips lie on each other.
+    places = rig.landmarks(rig.vertices + 0.5 * rig.units[UNIT_INDEX["jawOpen"]])[:POINTS]
+    distance = torch.cdist(places * torch.tensor([-1.0, 1.0, 1.0]), places)
+    return torch.from_numpy(linear_sum_assignment((distance**2).numpy())[1])
+
+
+class Varied(NamedTuple):
+    """Varied faces: pictures [n,3,SIZE,SIZE], units [n,52], points and truth [n,POINTS,2] as of Faces."""
+
+    faces: Tensor
+    units: Tensor
+    points: Tensor
+    truth: Tensor
 
 
 class Run:
@@ -128,16 +186,18 @@ class Run:
         torch.manual_seed(options.seed)
         self.faces = load_faces(options.heads / "train", options.pairs / "train")
         self.held_out = load_faces(options.heads / "held_out", options.pairs / "held_out")
-        self.network = ExpressionRecogniser(**SMALL).to(self.device, memory_format=torch.channels_last)
+        self.network = ExpressionRecogniser(**SHAPE).to(self.device, memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=PEAK_RATE, weight_decay=0.02)
         self.step, self.minutes = 0, 0.0
         self.state_path = options.heads / f"{options.name}.train.safetensors"
         if self.state_path.is_file():
             self._resume()
         else:
+            self.network.mean.copy_(self.faces.points.mean(0).flatten())
+            self.network.scale.copy_(self.faces.points.std(0).flatten().clamp(min=1e-3))
             self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.draw = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
-        self.swap = torch.from_numpy(mirror()[0][: len(FACE_UNITS)])
+        self.swap, self.swap_points = torch.from_numpy(mirror()[0][: len(FACE_UNITS)]), mirrored_points()
 
     def train(self) -> Iterator[float]:
         """Train until the minutes (or --steps) are over; yields the loss of each step. Other programs' time does not count."""
@@ -152,10 +212,7 @@ class Run:
             rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * min(1.0, (self.step + 1) / WARM_UP)
-            chosen = torch.randint(len(self.faces), (self.options.batch,), generator=self.draw)
-            faces, units = self.vary(self.faces.crops[chosen], self.faces.units[chosen])
-            found = self.network(faces.to(self.device, memory_format=torch.channels_last))
-            loss = expression_loss(found, self.faces.strengths[chosen].to(self.device), units.to(self.device)).mean()
+            loss = self.loss(torch.randint(len(self.faces), (self.options.batch,), generator=self.draw))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -170,8 +227,24 @@ class Run:
                         self.average[name].copy_(value)
             yield float(loss.detach())
 
-    def vary(self, crops: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
-        """Crops uint8 [n,3,STORED,STORED] as other cameras, finders and lights would have them, and their units [n,52]."""
+    def loss(self, chosen: Tensor) -> Tensor:
+        """Loss of the faces with the numbers `chosen` [n], varied."""
+        varied = self.vary(chosen)
+        known = (torch.rand(len(chosen), generator=self.draw) >= NO_POINTS).float()
+        told = varied.points + POINT_NOISE * torch.randn(varied.points.shape, generator=self.draw)
+        faces, told, known, units, truth = (
+            value.to(self.device) for value in (varied.faces, told, known, varied.units, varied.truth)
+        )
+        found = self.network(faces.contiguous(memory_format=torch.channels_last), told, known)
+        loss = expression_loss(found, self.faces.strengths[chosen].to(self.device), units).mean()
+        sure = truth.isfinite()
+        away = torch.where(sure, found.points - truth.nan_to_num(), 0.0).abs().sum() / sure.sum().clamp(min=1)
+        return loss + POINT_LOSS * away
+
+    def vary(self, chosen: Tensor) -> Varied:
+        """Faces with the numbers `chosen` [n] as other cameras, finders and lights would have them."""
+        crops, units = self.faces.crops[chosen], self.faces.units[chosen]
+        points, truth = self.faces.points[chosen], self.faces.truth[chosen]
         count, draw = len(crops), self.draw
 
         def normal(*size: int) -> Tensor:
@@ -184,9 +257,15 @@ class Run:
         flip = torch.where(torch.rand(count, generator=draw) < 0.5, -1.0, 1.0)
         cos, sin = size * angle.cos(), size * angle.sin()
         rows = torch.stack([torch.stack([flip * cos, -sin], 1), torch.stack([flip * sin, cos], 1)], 1)
-        matrix = torch.cat([rows, 2 * SHIFT * normal(count, 2, 1)], 2)
-        grid = F.affine_grid(matrix, [count, 3, SIZE, SIZE], align_corners=False)
+        shift = 2 * SHIFT * normal(count, 2, 1)
+        grid = F.affine_grid(torch.cat([rows, shift], 2), [count, 3, SIZE, SIZE], align_corners=False)
         faces = F.grid_sample(crops.float() / 255, grid, padding_mode="border", align_corners=False)
+        mirrored = flip < 0
+        units = torch.where(mirrored[:, None], units[:, self.swap], units)
+        # What the network must find moves with the picture; what it is told is always upright in its own square.
+        truth = torch.where(mirrored[:, None, None], truth[:, self.swap_points], truth)
+        truth = (truth - shift.transpose(1, 2)) @ torch.linalg.inv(rows).transpose(1, 2)
+        points = torch.where(mirrored[:, None, None], points[:, self.swap_points] * torch.tensor([-1.0, 1.0]), points)
         grey = faces.mean(1, keepdim=True)
         faces = torch.where(chance(GREY), grey, faces)
         faces = faces * torch.exp(LIGHT * normal(count, 1, 1, 1) + TINT * normal(count, 3, 1, 1))
@@ -199,18 +278,20 @@ class Run:
         column, row = torch.arange(SIZE)[None, None, None], torch.arange(SIZE)[None, None, :, None]
         hidden = ((column - x).abs() < wide) & ((row - y).abs() < high) & chance(HIDDEN)
         faces = torch.where(hidden, torch.rand(count, 3, 1, 1, generator=draw), faces)
-        units = torch.where((flip < 0)[:, None], units[:, self.swap], units)
-        return faces.clamp(0, 1), units
+        return Varied(faces.clamp(0, 1), units, points, truth)
 
     def averaged(self) -> ExpressionRecogniser:
         """The network with averaged weights."""
-        network = ExpressionRecogniser(**SMALL).to(self.device)
+        network = ExpressionRecogniser(**SHAPE).to(self.device)
         network.load_state_dict(self.average)
         return network.eval().requires_grad_(False)
 
     def measure(self) -> dict[str, float]:
         """Figures of the held-out faces, see `accuracy`."""
-        return {f"held_out_{name}": round(value, 4) for name, value in accuracy(self.averaged(), self.held_out).items()}
+        network = self.averaged()
+        figures = accuracy(network, self.held_out)
+        figures["macro_by_pixels_alone"] = accuracy(network, self.held_out, told=False)["macro"]
+        return {f"held_out_{name}": round(value, 4) for name, value in figures.items()}
 
     def save(self) -> None:
         """Keep everything needed to go on."""
@@ -246,7 +327,7 @@ class Run:
             "name": self.options.name,
             "purpose": "Expression recogniser: a face to the strengths of eight emotions, their soft label and 52 face units.",
             "parameters": sum(value.numel() for value in tensors.values()),
-            "shape": SMALL,
+            "shape": SHAPE,
             "data": f"synthetic people (MakeHuman's CC0 shapes and skins): {count[0]} heads (emotalker/training/heads.py); "
             f"{count[1]} portraits, {count[2]} frames of them as they truly are, {count[3]} as our renderer re-expresses the "
             "portraits (emotalker/training/pairs.py). No picture of a person.",
@@ -262,16 +343,19 @@ class Run:
         return metrics
 
 
-def accuracy(network: ExpressionRecogniser, faces: Faces) -> dict[str, float]:
-    """How well a network reads faces.
+@torch.inference_mode()
+def accuracy(network: ExpressionRecogniser, faces: Faces, told: bool = True) -> dict[str, float]:
+    """How well a network reads faces, told the landmarks or not.
 
     Returns:
         macro: mean over the eight emotions of the share that is named rightly, of faces with one emotion of STRONG or more and
             without any other near it, and of neutral ones; macro_<kind> the same of each of KINDS that is there; units_error:
-            mean absolute error of the face units; strengths_error: of the emotions' strengths.
+            mean absolute error of the face units; strengths_error: of the emotions' strengths; points_error: of the landmarks
+            that it finds itself (half the crop's side is 1).
     """
-    found = [network(part.float() / 255) for part in _sized(faces.crops).split(256)]
-    logits, strengths, units = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+    parts = zip(_sized(faces.crops).split(256), faces.points.split(256), strict=True)
+    found = [network(crops.float() / 255, points if told else None) for crops, points in parts]
+    logits, strengths, units, guess = (torch.cat(values).cpu() for values in zip(*found, strict=True))
     top = faces.strengths[:, 1:].topk(2, dim=1)
     clear = (top.values[:, 0] >= STRONG) & (top.values[:, 1] <= CLEARLY * top.values[:, 0])
     neutral = faces.strengths[:, 1:].amax(1) == 0
@@ -290,6 +374,9 @@ def accuracy(network: ExpressionRecogniser, faces: Faces) -> dict[str, float]:
     figures |= {f"macro_{name}": macro(faces.kind == i) for i, name in enumerate(KINDS) if (faces.kind == i).any()}
     figures["soft_error"] = float((logits.softmax(1) - soft_label(faces.strengths)).abs().sum(1).mean() / 2)
     figures["units_error"] = float((units - faces.units).abs().mean())
+    sure = faces.truth.isfinite()
+    if sure.any():
+        figures["points_error"] = float((guess - faces.truth)[sure].abs().mean())
     figures["strengths_error"] = float((strengths - faces.strengths)[:, 1:].abs().mean())
     return figures
 
