@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import re
 
 import comfy.model_management as memory
 import folder_paths
@@ -18,6 +19,8 @@ FOLDER = "emotalker"
 """Of models, below ComfyUI's folder models."""
 BUILT_IN = "built-in"
 ENDING = ".safetensors"
+NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+"""Of a hub repository: owner/name."""
 
 
 def register_folder() -> None:
@@ -57,16 +60,17 @@ def fetch(repository: str) -> str:
     Raises:
         UserError: it cannot be fetched or holds no safetensors.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    import huggingface_hub  # only who names a repository needs it
 
+    if not NAME.fullmatch(repository) or ".." in repository:
+        raise UserError(f"{repository} is no name of a hub repository: write owner/name.")
     base = folder_paths.get_folder_paths(FOLDER)[0]
     try:
         # Only weights that cannot carry code, and their cards.
-        place = snapshot_download(
+        place = huggingface_hub.snapshot_download(
             repository, allow_patterns=["*.safetensors", "*.json"], local_dir=os.path.join(base, *repository.split("/"))
         )
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+    except (huggingface_hub.errors.HfHubHTTPError, OSError, ValueError) as error:
         raise UserError(f"{repository} could not be fetched ({error}): check its name and the connection.") from error
     files = sorted(name for name in os.listdir(place) if name.endswith(ENDING))
     if not files:

@@ -94,12 +94,14 @@ def load_painter(path: str | Path | None = None, device: str = "cpu") -> FrameDe
     try:
         with safe_open(path, "pt") as file:
             told = file.metadata() or {}
-        if told.get("format") != KIND:
-            raise UserError(f"{path.name} holds no frame diffusion of EmoTalker: use a file that `train frames` has made.")
-        model = FrameDenoiser(FrameShape(**json.loads(told["shape"])))
-        model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
+        known = told.get("format") == KIND
+        if known:
+            model = FrameDenoiser(FrameShape(**json.loads(told["shape"])))
+            model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path.name} cannot be used as a frame diffusion ({error}): download or train it again.") from error
+    if not known:
+        raise UserError(f"{path.name} holds no frame diffusion of EmoTalker: use a file that `train frames` has made.")
     return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 

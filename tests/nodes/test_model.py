@@ -1,0 +1,124 @@
+"""EmoTalker Load Model: the built-in weights, files in models/emotalker, and repositories, fetched by the hub's own client."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+TINY = {"size": 64, "channels": [16, 16, 32, 32], "layers": 1, "tokens": 32, "without": []}
+
+
+@pytest.fixture
+def module(pack, folders, monkeypatch):
+    """The node's module with an empty models/emotalker."""
+    import folder_paths
+    from emotalker_pack.nodes import model as module
+
+    place = folders / "models" / "emotalker"
+    place.mkdir(parents=True)
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "emotalker", ([str(place)], {".safetensors"}))
+    folder_paths.filename_list_cache.clear()
+    module.paint_model.cache_clear()
+    module.LoadModel.GET_SCHEMA()
+    yield module
+    module.paint_model.cache_clear()
+
+
+@pytest.fixture
+def weights(module):
+    """Writes tiny weights; returns the function (path) that does."""
+    from emotalker_pack.emotalker.frames.denoiser import FrameDenoiser, FrameShape
+    from emotalker_pack.emotalker.frames.painting import KIND
+
+    def write(path: Path, format: str = KIND) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: value.half().contiguous() for name, value in FrameDenoiser(FrameShape(**TINY)).state_dict().items()}
+        save_file(tensors, path, {"format": format, "shape": json.dumps(TINY)})
+        return path
+
+    return write
+
+
+def place(module) -> Path:
+    import folder_paths
+
+    return Path(folder_paths.get_folder_paths(module.FOLDER)[0])
+
+
+def loaded(module, model, repository=""):
+    return module.LoadModel.execute(model, repository).args[0]
+
+
+def test_a_file_is_offered_and_loaded_once(module, weights):
+    weights(place(module) / "mine.safetensors")
+    options = module.LoadModel.define_schema().inputs[0].options
+    assert options == [module.BUILT_IN, "mine.safetensors"]
+    first = loaded(module, "mine.safetensors")
+    assert first.model.shape.size == 64 and first is loaded(module, "mine.safetensors")
+    assert first.patcher.model[0] is first.model
+
+
+def test_a_changed_file_is_loaded_anew(module, weights):
+    import os
+
+    path = weights(place(module) / "mine.safetensors")
+    first = loaded(module, "mine.safetensors")
+    os.utime(path, (1, 1))
+    assert loaded(module, "mine.safetensors") is not first
+
+
+def test_foreign_weights_are_refused(module, weights):
+    weights(place(module) / "other.safetensors", "something else")
+    with pytest.raises(ValueError, match=r"input 'model': other\.safetensors holds no frame diffusion"):
+        loaded(module, "other.safetensors")
+
+
+def test_a_repository_is_fetched_into_the_models_folder(module, weights, monkeypatch):
+    import huggingface_hub
+
+    asked = {}
+
+    def fetch(repository, allow_patterns, local_dir):
+        asked.update(repository=repository, patterns=allow_patterns, folder=local_dir)
+        weights(Path(local_dir) / "frames.safetensors")
+        return local_dir
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    assert loaded(module, module.BUILT_IN, " someone/emotalker-more ").model.shape.size == 64
+    assert asked["repository"] == "someone/emotalker-more"
+    assert asked["patterns"] == ["*.safetensors", "*.json"]  # nothing that could run
+    assert Path(asked["folder"]) == place(module) / "someone" / "emotalker-more"
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b/c", "no such name!", "/etc/passwd"])
+def test_names_that_are_none_never_reach_the_disk(module, name):
+    with pytest.raises(ValueError, match="input 'repository'"):
+        loaded(module, module.BUILT_IN, name)
+    assert list(place(module).iterdir()) == []
+
+
+def test_a_repository_without_weights(module, monkeypatch):
+    import huggingface_hub
+
+    def fetch(repository, allow_patterns, local_dir):
+        Path(local_dir).mkdir(parents=True)
+        return local_dir
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    with pytest.raises(ValueError, match=r"holds no \.safetensors"):
+        loaded(module, module.BUILT_IN, "someone/empty")
+
+
+def test_the_sampler_hands_its_painting_to_the_video(pack):
+    from emotalker_pack.emotalker.emotion.track import EmotionTrack
+    from emotalker_pack.emotalker.frames.painting import Painting, PaintSettings
+    from emotalker_pack.emotalker.motion.motion import Motion
+    from emotalker_pack.nodes.video import TalkingVideo
+
+    painting = Painting(PaintSettings(), None, EmotionTrack())
+    audio = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
+    video = TalkingVideo(None, Motion(torch.zeros(25, 52), torch.zeros(25, 6), 25.0), audio, painting=painting, model="m")
+    part = video.range(5, 9)
+    assert part._painting is painting and part._model == "m" and part.get_frame_count() == 4
