@@ -139,13 +139,13 @@ def measure_identity(shared: Path) -> dict[str, float]:
     return {"lowest_same": min(same), "highest_different": max(different)}
 
 
-def close_up(image: torch.Tensor, finder: FaceFinder) -> torch.Tensor:
-    """The picture around its largest face, 2.2 face heights wide, at most SIZE pixels."""
+def close_up(image: torch.Tensor, finder: FaceFinder, size: int = SIZE) -> torch.Tensor:
+    """The picture around its largest face, 2.2 face heights wide, at most `size` pixels."""
     x0, y0, x1, y1 = finder.find(image)[0].box
     half = 1.1 * max(x1 - x0, y1 - y0)
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     part = image[max(0, int(y - half)) : int(y + half), max(0, int(x - half)) : int(x + half)].permute(2, 0, 1)[None]
-    scale = min(1.0, SIZE / max(part.shape[2:]))
+    scale = min(1.0, size / max(part.shape[2:]))
     part = torch.nn.functional.interpolate(part, scale_factor=scale, mode="bicubic", antialias=True)
     return part[0].permute(1, 2, 0).clamp(0, 1)
 

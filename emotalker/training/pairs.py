@@ -106,11 +106,14 @@ class PairMaker:
         corpus: what faces do.
         split: "train" or "held_out".
         seed: of everything.
+        shared_clips: both splits move by all clips; else each has its own.
     """
 
-    def __init__(self, kit: HeadKit, corpus: MotionCorpus, split: str = "train", seed: int = 0) -> None:
+    def __init__(
+        self, kit: HeadKit, corpus: MotionCorpus, split: str = "train", seed: int = 0, shared_clips: bool = False
+    ) -> None:
         self.kit, self.split, self.seed = kit, split, seed
-        chosen = [i for i in range(len(corpus.features)) if (i % HELD_OUT == 0) == (split == "held_out")]
+        chosen = [i for i in range(len(corpus.features)) if shared_clips or (i % HELD_OUT == 0) == (split == "held_out")]
         self.corpus = corpus.part([i for i in chosen if len(corpus.features[i]) > EAR])
         if not self.corpus.features:
             raise UserError(
