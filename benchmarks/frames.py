@@ -1,12 +1,13 @@
 """What the frame diffusion is worth: python benchmarks/frames.py [--only PART ...] [--pairs DIR] [--shared FOLDER]
 
 heads      held-out synthetic heads, where the truth is known (DIR of emotalker.training.pairs --split held_out; without
-           --pairs 24 portraits are made first). Errors against the truth where mouth, eyes and lids are: mean absolute (l1) and perceptual
-           (benchmarks/perceptual.py), of the guide and of the painted frame, for each preservation ratio. error_reduction and
-           perceptual_reduction: 1 - painted / guide at the default ratio.
+           --pairs 24 portraits are made first). Errors against the truth where mouth, eyes and lids are: mean absolute (l1)
+           and perceptual (benchmarks/perceptual.py), of the guide and of the painted frame, for each preservation ratio.
+           error_reduction and perceptual_reduction: 1 - painted / guide at the default ratio.
 speed      frames a second of the painting at 256 x 256 in 4 steps (frames_per_second), and of the whole job, 512 x 512.
 people     six development portraits x seven emotions at strength 1, 8 moments of real speech: likeness to the portrait,
-           sharpness and measured strength of the emotion (PerceptionScore's networks), painted at the default ratio over rig alone.
+           sharpness and measured strength of the emotion (the networks of PerceptionScore), painted at the default ratio
+           over rig alone.
 ratio      six portraits speak for 4 s, each with another emotion, for each ratio: identity, emotion match, lip sync, jitter.
 strength   two portraits, three emotions: measured strength for asked strengths 0 to 1.5 and each ratio.
 steady     a portrait that hardly moves: change from frame to frame in the face beyond what a moved picture has, over the rig's.
