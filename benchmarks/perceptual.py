@@ -5,15 +5,11 @@ weights: features of three layers, each pixel's scaled to length 1, squared diff
 those of MobileFace (weights/identity), which no training of ours looks at.
 """
 
-import json
-
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from torch import Tensor
 
 from emotalker.face.graph import Graph
-from emotalker.weights import weights_path
 
 LAYERS = (2, 10, 18)
 """Values of the network's graph: 1/2, 1/4 and 1/8 of the picture's side, 32 channels each."""
@@ -21,12 +17,7 @@ LAYERS = (2, 10, 18)
 
 def load_features() -> Graph:
     """The network with these layers as outputs."""
-    with safe_open(str(weights_path("identity")), "pt") as file:
-        nodes = json.loads(file.metadata()["graphs"])[""]["nodes"]
-        nodes = [node for node in nodes if node["out"] <= max(LAYERS)]
-        names = {node["attrs"][key] for node in nodes for key in ("w", "b") if key in node["attrs"]}
-        weights = {name: file.get_tensor(name) for name in names}
-    return Graph(nodes, {str(layer): layer for layer in LAYERS}, weights).eval()
+    return Graph.load("identity", outputs={str(layer): layer for layer in LAYERS})
 
 
 @torch.inference_mode()

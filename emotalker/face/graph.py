@@ -150,13 +150,28 @@ class Graph(nn.Module):
         self.free = [[v for v in set(node[2]) if last[v] == i and v not in keep] for i, node in enumerate(self.nodes)]
 
     @classmethod
-    def load(cls, name: str, part: str = "", device: str | torch.device = "cpu") -> "Graph":
-        """Read a shipped network, or the named part of a file that holds several. Raises UserError when the file is missing."""
+    def load(
+        cls, name: str, part: str = "", device: str | torch.device = "cpu", outputs: dict[str, int] | None = None
+    ) -> "Graph":
+        """Read a shipped network, or the named part of a file that holds several. Raises UserError when the file is missing.
+
+        Args:
+            outputs: name -> value id of what `forward` returns instead of the network's own outputs, such as inner features;
+                what they do not need is left out.
+        """
         with safe_open(str(weights_path(name)), "pt") as file:
             graph = json.loads(file.metadata()["graphs"])[part]
-            names = {node["attrs"][key] for node in graph["nodes"] for key in ("w", "b") if key in node["attrs"]}
+            nodes = graph["nodes"]
+            if outputs is not None:
+                needed, kept = set(outputs.values()), []
+                for node in reversed(nodes):
+                    if node["out"] in needed:
+                        kept.append(node)
+                        needed.update(node["in"])
+                nodes = kept[::-1]
+            names = {node["attrs"][key] for node in nodes for key in ("w", "b") if key in node["attrs"]}
             weights = {key: file.get_tensor(key) for key in names}
-        return cls(graph["nodes"], graph["outputs"], weights).eval().to(device)
+        return cls(nodes, outputs or graph["outputs"], weights).eval().to(device)
 
     def weight(self, attrs: dict, key: str) -> Tensor:
         return getattr(self, attrs[key])

@@ -10,11 +10,11 @@ from torch import Tensor
 from ..diffusion import denoised, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..face.arkit import FACE_UNITS
 from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
+from .articulation import LIPS, articulate
 from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
-from .gains import MOUTH
 from .liveliness import Liveliness
 from .motion import Motion, sample
 from .seams import Joiner
@@ -24,8 +24,7 @@ WINDOW = 100
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
 POSE = slice(len(FACE_UNITS), CHANNELS)
-LIPS = [UNIT_INDEX[name] for name in MOUTH]
-LIP_NOISE = 0.3
+LIP_NOISE = 0.1
 """Noise that the units of the sounds begin with, over that of the others: lips are drawn near to what is most likely said,
 while heads, brows and eyes keep their variety. Measured: with 1 the lips follow the sound less (docs/evaluation.md)."""
 GUIDANCE = 1.0
@@ -143,6 +142,7 @@ def draw_motion(
     if model.liveliness is not None:
         motion[:, POSE] = model.liveliness.widen(motion[:, POSE], strengths, RATE)
     motion = motion[:count]
+    motion[:, : len(FACE_UNITS)] = articulate(motion[:, : len(FACE_UNITS)].clamp(0, 1), RATE)
     if keep is not None:  # frames that stay are the same to the last bit
         first, last = _range(redo, count)
         whole = torch.cat([keep.units, keep.head], 1).cpu().float()

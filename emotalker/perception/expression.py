@@ -1,7 +1,9 @@
-"""What a face shows: emotions with their strengths, and the 52 face units, read from pixels and landmarks by a small network.
+"""What a face shows: emotions with their strengths, and the 52 face units, read from its pixels.
 
-This is the method's emotion perception block. It judges finished videos and, being differentiable, the frames that the frame
-diffusion is trained to paint. It learned from synthetic heads and from portraits of them re-expressed by our renderer alone.
+This is the method's emotion perception block. It judges finished videos and, being differentiable in the picture, the frames
+that the frame diffusion is trained to paint. It looks through the eyes of the face finder's landmark network, which learned
+from people and stays as it is, so that what it sees carries over from drawings to photographs; a small head on that network's
+inner features learned what they mean from synthetic heads, and from portraits of them re-expressed by our renderer, alone.
 """
 
 from dataclasses import dataclass
@@ -15,12 +17,17 @@ from ..emotion.soft_label import soft_label
 from ..emotion.taxonomy import EMOTIONS, MAX_STRENGTH
 from ..face.arkit import FACE_UNITS
 from ..face.crop import crop_matrices, cut
+from ..face.graph import Graph
+from ..face.landmarks import MESH, assemble
 from ..weights import load_card, load_weights
 
-SIZE = 96
-"""Pixels of a face crop's side."""
-POINTS = 468
-"""Landmarks of the face finder that the network takes, where they are known: the mesh without the irises."""
+SIZE = 256
+"""Pixels of a face crop's side, fixed by the landmark network."""
+ZOOM = 1.12
+"""Side of the square that is looked at over that of face.crop: the landmark network expects more room around a face."""
+FEATURES = {"whole": 111, "face": 139, "lips": 337, "left": 338, "right": 339}
+"""Inner values of the landmark network: features of the face at 1/16 and 1/32 of its side, and of lips and eyes close up."""
+OUTPUTS = {"mesh": 186, "lips_points": 711, "left_eye": 712, "right_eye": 714, "left_iris": 713, "right_iris": 715}
 UNIT_WEIGHT, STRENGTH_WEIGHT = 8.0, 2.0
 """Weights of face units and strengths beside the soft label in the loss."""
 
@@ -40,91 +47,95 @@ class Shown:
     units: Tensor
 
 
-class Block(nn.Module):
-    """Two convolutions with a way past them; the first may halve the size."""
+class Found(NamedTuple):
+    """What the head says of n faces: `logits` of the soft label [n,8], `strengths` [n,8], `units` [n,52]."""
 
-    def __init__(self, before: int, after: int, stride: int) -> None:
+    logits: Tensor
+    strengths: Tensor
+    units: Tensor
+
+
+class Seen(NamedTuple):
+    """What the landmark network sees in n faces: `whole` [n,128,16,16], `face` [n,128,8,8], `lips`, `left`, `right`
+    [n,64,8,8], and `points` [n,MESH,2], landmarks upright in the face crop, -1..1."""
+
+    whole: Tensor
+    face: Tensor
+    lips: Tensor
+    left: Tensor
+    right: Tensor
+    points: Tensor
+
+
+class Eyes(nn.Module):
+    """The landmark network's inner features and landmarks; fixed."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(before, after, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(after, after, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(after),
-        )
-        self.past = nn.Identity()
-        if stride > 1 or before != after:
-            self.past = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        self.network = Graph.load("face_landmarks", outputs={**FEATURES, **OUTPUTS})
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[n,before,h,w] to [n,after,h/stride,w/stride]."""
-        return F.relu(self.body(x) + self.past(x))
+    def forward(self, faces: Tensor) -> Seen:
+        """Faces [n,3,SIZE,SIZE] 0..1."""
+        found = self.network(faces)
+        points = assemble({**found, "lips": found["lips_points"]})
+        return Seen(*(found[name] for name in FEATURES), place_points(points))
 
 
-class ExpressionRecogniser(nn.Module):
-    """Face crops, and the landmarks found in them, to emotions and face units.
-
-    The landmarks come from a network that learned from people, so they carry over from synthetic heads to photographs and
-    paintings; the pixels tell what landmarks miss: folds, teeth, the whites of eyes. Either will do alone: without landmarks
-    the network is differentiable in the picture throughout.
+class ExpressionHead(nn.Module):
+    """What the landmark network sees, to emotions and face units.
 
     Args:
-        channels: of the levels at 1/2, 1/4, 1/8 and 1/16 of SIZE.
-        blocks: in each level.
+        width: channels of the convolutions over the face; those over lips and eyes have half as many.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (24, 48, 96, 128), blocks: tuple[int, ...] = (1, 2, 2, 1)) -> None:
+    def __init__(self, width: int = 96) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels[0], 5, 2, 2, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU(inplace=True)
-        )
-        levels, before = [], channels[0]
-        for level, (width, count) in enumerate(zip(channels, blocks, strict=True)):
-            for index in range(count):
-                levels.append(Block(before, width, 2 if level and index == 0 else 1))
-                before = width
-        self.levels = nn.Sequential(*levels)
-        self.squeeze = nn.Sequential(nn.Conv2d(before, 64, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
-        cells = (SIZE // 2 ** len(channels)) ** 2
-        self.seen = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(64 * cells, 256), nn.ReLU(inplace=True))
-        self.points = nn.Linear(256, 2 * POINTS)
-        self.register_buffer("mean", torch.zeros(2 * POINTS))
-        self.register_buffer("scale", torch.ones(2 * POINTS))
-        self.shape = nn.Sequential(nn.Dropout(0.1), nn.Linear(2 * POINTS, 192), nn.GELU())
-        self.no_shape = nn.Parameter(torch.zeros(192))
-        self.trunk = nn.Sequential(nn.Dropout(0.2), nn.Linear(256 + 192, 256), nn.GELU(), nn.Dropout(0.2))
+        half = width // 2
+        self.whole = nn.Sequential(_norm(128), nn.Conv2d(128, width, 3, 2, 1), nn.GELU())
+        self.face = nn.Sequential(_norm(128 + width), nn.Conv2d(128 + width, width, 3, 1, 1), nn.GELU())
+        self.small = nn.Sequential(nn.Conv2d(width, half, 3, 2, 1), nn.GELU(), nn.Flatten())
+        self.lips = nn.Sequential(_norm(64), nn.Conv2d(64, half, 3, 2, 1), nn.GELU(), nn.Flatten())
+        self.eyes = nn.Sequential(_norm(64), nn.Conv2d(64, half, 3, 2, 1), nn.GELU(), nn.Flatten())
+        self.shape = nn.Sequential(nn.BatchNorm1d(2 * MESH, affine=False), nn.Dropout(0.1), nn.Linear(2 * MESH, 256), nn.GELU())
+        self.trunk = nn.Sequential(nn.Dropout(0.3), nn.Linear(4 * 16 * half + 256, 256), nn.GELU(), nn.Dropout(0.3))
         self.soft = nn.Linear(256, len(EMOTIONS))
         self.strengths = nn.Linear(256, len(EMOTIONS) - 1)
         self.units = nn.Linear(256, len(FACE_UNITS))
+
+    def forward(self, seen: Seen) -> Found:
+        """What is seen of n faces to what it means."""
+        face = self.face(torch.cat([seen.face, self.whole(seen.whole)], 1))
+        parts = [self.small(face), self.lips(seen.lips), self.eyes(seen.left), self.eyes(seen.right.flip(-1))]
+        x = self.trunk(torch.cat([*parts, self.shape(seen.points.flatten(1))], 1))
+        strengths = MAX_STRENGTH * torch.sigmoid(self.strengths(x))
+        return Found(self.soft(x), F.pad(strengths, (1, 0)), torch.sigmoid(self.units(x)))
+
+
+class ExpressionRecogniser(nn.Module):
+    """Face crops to emotions and face units.
+
+    Args:
+        head: what reads the landmark network's features.
+    """
+
+    def __init__(self, head: ExpressionHead) -> None:
+        super().__init__()
+        self.eyes, self.head = Eyes(), head
 
     @classmethod
     def load(cls, device: str | torch.device = "cpu") -> "ExpressionRecogniser":
         """The shipped network on a device.
 
         Raises:
-            UserError: its weight file is missing.
+            UserError: a weight file is missing.
         """
-        network = cls(**{name: tuple(value) for name, value in load_card("expression")["shape"].items()})
-        network.load_state_dict({name: value.float() for name, value in load_weights("expression").items()})
-        return network.to(device).eval().requires_grad_(False)
+        head = ExpressionHead(**load_card("expression")["shape"])
+        head.load_state_dict({name: value.float() for name, value in load_weights("expression").items()})
+        return cls(head).to(device).eval().requires_grad_(False)
 
-    def forward(self, faces: Tensor, points: Tensor | None = None, known: Tensor | None = None) -> "Found":
-        """Look at faces.
-
-        Args:
-            faces: [n,3,SIZE,SIZE] 0..1.
-            points: [n,POINTS,2] of place_points; None where they are not known.
-            known: [n] 1 where points count, else 0; None for all.
-        """
-        seen = self.seen(self.squeeze(self.levels(self.stem(4 * (faces - 0.45)))))
-        shape = self.no_shape.expand(len(faces), -1)
-        if points is not None:
-            told = self.shape((points.flatten(1) - self.mean) / self.scale)
-            shape = told if known is None else torch.lerp(shape, told, known[:, None])
-        x = self.trunk(torch.cat([seen, shape], 1))
-        strengths = MAX_STRENGTH * torch.sigmoid(self.strengths(x))
-        guess = self.points(seen).view(len(faces), POINTS, 2)
-        return Found(self.soft(x), F.pad(strengths, (1, 0)), torch.sigmoid(self.units(x)), guess)
+    def forward(self, faces: Tensor) -> Found:
+        """Faces [n,3,SIZE,SIZE] 0..1, as `look` cuts them, to what they show."""
+        return self.head(self.eyes(faces))
 
     def read(self, frames: Tensor, landmarks: Tensor) -> Shown:
         """What faces show.
@@ -136,48 +147,54 @@ class ExpressionRecogniser(nn.Module):
         Returns:
             Shown, on the CPU.
         """
-        device = self.soft.weight.device
-        landmarks = landmarks.to(device).float()
+        device = self.head.soft.weight.device
         faces = []
         # One by one: the size of one face is none of another's business.
-        for frame, matrix in zip(frames, crop_matrices(landmarks, SIZE), strict=True):
+        for frame, points in zip(frames, landmarks.to(device).float(), strict=True):
             planes = frame.to(device).permute(2, 0, 1)[None]
-            faces.append(cut(planes if planes.is_floating_point() else planes / 255, matrix[None], SIZE))
+            faces.append(look(planes if planes.is_floating_point() else planes / 255, points[None]))
         with torch.inference_mode():
-            found = self(torch.cat(faces), place_points(landmarks))
+            found = self(torch.cat(faces))
         return Shown(found.logits.softmax(1).cpu(), found.strengths.cpu(), found.units.cpu())
 
     def loss(self, faces: Tensor, strengths: Tensor, units: Tensor) -> Tensor:
-        """[n] how far what faces show is from what they should show, judged by their pixels alone.
+        """[n] how far what faces show is from what they should show.
 
         Args:
             faces: [n,3,s,s] 0..1, crops of face.crop of any size.
             strengths: [n,8] 0..1.5; units [n,52].
         """
-        if faces.shape[-1] != SIZE:
-            faces = F.interpolate(faces, size=(SIZE, SIZE), mode="area")
+        grid = F.affine_grid(ZOOM * torch.eye(2, 3).expand(len(faces), 2, 3), [len(faces), 3, SIZE, SIZE], align_corners=False)
+        faces = F.grid_sample(faces, grid.to(faces), padding_mode="border", align_corners=False)
         return expression_loss(self(faces), strengths, units)
 
 
-class Found(NamedTuple):
-    """What the network says of n faces: `logits` of the soft label [n,8], `strengths` [n,8], `units` [n,52], and where it
-    believes the landmarks to be, `points` [n,POINTS,2] (as of place_points), which only training asks for."""
+def look(pictures: Tensor, landmarks: Tensor) -> Tensor:
+    """Faces [n,3,SIZE,SIZE] of pictures [n,3,H,W] (or one for all) with the landmarks [n,478,2+] in pixels."""
+    return cut(pictures, zoomed(crop_matrices(landmarks, SIZE)), SIZE)
 
-    logits: Tensor
-    strengths: Tensor
-    units: Tensor
-    points: Tensor
+
+def zoomed(matrices: Tensor) -> Tensor:
+    """Matrices [n,2,3] of face.crop for crops of SIZE pixels, enlarged by ZOOM about the crops' middles."""
+    middle = matrices.new_tensor([SIZE / 2, SIZE / 2])
+    linear = ZOOM * matrices[:, :, :2]
+    return torch.cat([linear, (matrices[:, :, :2] @ middle + matrices[:, :, 2] - linear @ middle)[..., None]], 2)
 
 
 def place_points(landmarks: Tensor) -> Tensor:
-    """Landmarks [n,478,2+] in pixels as places [n,POINTS,2] in the face crop, -1..1."""
+    """Landmarks [n,478,2+] in pixels as places [n,MESH,2] upright in their face crop, -1..1; without the irises."""
     matrices = crop_matrices(landmarks, 2)
     back = torch.linalg.inv(matrices[:, :, :2])
-    return (landmarks[:, :POINTS, :2] - matrices[:, None, :, 2]) @ back.transpose(1, 2) - 1
+    return (landmarks[:, :MESH, :2] - matrices[:, None, :, 2]) @ back.transpose(1, 2) - 1
 
 
 def expression_loss(found: Found, strengths: Tensor, units: Tensor) -> Tensor:
-    """[n] loss of what `ExpressionRecogniser.forward` found."""
+    """[n] loss of what a head found."""
     unsure = -(soft_label(strengths) * found.logits.log_softmax(1)).sum(1)
     wrong = F.smooth_l1_loss(found.strengths[:, 1:], strengths[:, 1:], beta=0.1, reduction="none").sum(1)
     return unsure + STRENGTH_WEIGHT * wrong + UNIT_WEIGHT * (found.units - units).square().sum(1)
+
+
+def _norm(channels: int) -> nn.Module:
+    """Brings fixed features to mean 0 and spread 1, channel by channel, as training saw them."""
+    return nn.BatchNorm2d(channels, affine=False)

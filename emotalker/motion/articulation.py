@@ -1,0 +1,27 @@
+"""Lips made as crisp as speech is: what is drawn moves a little less than sounds ask for."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv1d, pad
+
+from ..face.arkit import UNIT_INDEX
+from .gains import MOUTH
+
+LIPS = [UNIT_INDEX[name] for name in MOUTH]
+"""Face units of the sounds."""
+CRISPNESS, REACH = 0.33, 0.1
+"""How far movement faster than REACH (seconds, sigma of a Gaussian) is enlarged. Measured on the LibriVox clips: correlation
+of the lips' gap with what the sounds expect rises by 0.02; more makes lips tremble (docs/evaluation.md)."""
+
+
+def articulate(units: Tensor, rate: float) -> Tensor:
+    """Units [T, 52] 0..1 at `rate` frames a second with crisper lips, jaw and tongue."""
+    sigma = REACH * rate
+    reach = max(1, round(3 * sigma))
+    offsets = torch.arange(-reach, reach + 1, dtype=units.dtype, device=units.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    lips = units[:, LIPS]
+    smooth = conv1d(pad(lips.T[:, None], (reach, reach), mode="replicate"), (kernel / kernel.sum())[None, None])[:, 0].T
+    result = units.clone()
+    result[:, LIPS] = (lips + CRISPNESS * (lips - smooth)).clamp(0, 1)
+    return result
