@@ -35,6 +35,8 @@ BEGUN = 1.0
 """Seconds after which a clip's head has left the portrait's own pose."""
 LEAST, MOST = 0.8, 1.6
 """Gains are kept between these: a model that needs more has not learned how heads move, and would only be shaken."""
+MOST_OVER = 1.3
+"""How far spread, range or speed may lie above what is published when one factor cannot suit all three."""
 HEAD = slice(len(FACE_UNITS), CHANNELS)
 
 
@@ -50,8 +52,9 @@ def measure_liveliness(model: MotionDenoiser, corpus: MotionCorpus, count: int =
 
     Returns:
         The gain on angles brings spread, range and speed of calm takes as near as one factor can to those published of people
-        (SPEECH_SD, SPEECH_RANGE, SPEECH_SPEED; mean of log ratios). On shifts, of which nothing is published, it is the
-        ratio of standard deviations within windows, about the corpus's posture; 1 for an axis that the corpus does not move.
+        (SPEECH_SD, SPEECH_RANGE, SPEECH_SPEED; mean of log ratios), none of them above MOST_OVER times it. On shifts, of which
+        nothing is published, it is the ratio of standard deviations within windows, about the corpus's posture; 1 for an axis
+        that the corpus does not move.
     """
     device = model.mean.device
     windows = Windows(corpus, seed, device)
@@ -90,7 +93,8 @@ def _published(model: MotionDenoiser, corpus: MotionCorpus, seed: int) -> Tensor
         spans = angles.amax(0) - angles.amin(0)
         found.append(torch.stack([angles.std(0), spans, angles.diff(dim=0).abs().mean(0) * RATE]))
     wanted = torch.tensor([[table[axis] for axis in AXES] for table in (SPEECH_SD, SPEECH_RANGE, SPEECH_SPEED)])
-    return (wanted / torch.stack(found).mean(0).clamp(min=1e-3)).log().mean(0).exp()
+    factors = wanted / torch.stack(found).mean(0).clamp(min=1e-3)
+    return torch.minimum(factors.log().mean(0).exp(), MOST_OVER * factors.amin(0))
 
 
 def _posture(batches: list[Batch]) -> Tensor:
