@@ -94,10 +94,10 @@ class PaintConditions:
 
 
 class FrameDenoiser(nn.Module):
-    """Noisy residual and conditions to the velocity v = α ε - σ x₀, the diffusion scheduler's "v_prediction".
+    """Noisy residual and conditions to the clean residual x₀, the diffusion scheduler's "sample" prediction.
 
-    The velocity instead of the noise, because few steps from a strong guide pass through levels at which noise prediction says
-    nothing about the picture (Salimans, Ho 2022).
+    The clean residual instead of the noise: a network that says nothing then paints nothing, and does not have to carry 48
+    channels of noise through all its layers. Noise prediction is the same but for the weight of each noise level.
 
     Args:
         shape: its size.
@@ -133,7 +133,7 @@ class FrameDenoiser(nn.Module):
         self.nothing = nn.Parameter(0.02 * torch.randn(EAR + len(EMOTIONS) + 1, shape.tokens))
 
     def forward(self, noisy: Tensor, steps: Tensor, conditions: PaintConditions, tokens: Tensor | None = None) -> Tensor:
-        """Predict the velocity.
+        """Predict the clean residual.
 
         Args:
             noisy: [n,48,s/4,s/4] noisy residual.

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..diffusion import TRAIN_STEPS, denoised, make_scheduler, noising
+from ..diffusion import TRAIN_STEPS, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
 from ..face.crop import crop_matrices, cut, step_of
@@ -301,11 +301,10 @@ def denoise_residual(
     tokens = model.look(asked)
     x = process.add_noise(torch.zeros_like(noise), noise, torch.full((count,), steps[0], device=noise.device))
     for step, after in zip(scheduler.timesteps, [*steps[1:], -1], strict=True):
-        velocity = model(torch.cat([x, x]) if guided else x, step, asked, tokens)
+        clean = model(torch.cat([x, x]) if guided else x, step, asked, tokens)
         if guided:
-            with_all, without = velocity.chunk(2)
-            velocity = without + settings.guidance * (with_all - without)
-        clean = denoised(process, x, velocity, step.expand(count))
+            with_all, without = clean.chunk(2)
+            clean = without + settings.guidance * (with_all - without)
         x = preserve(scheduler.step(clean, step, x).prev_sample, anchor, noise, after, settings.preservation, weight)
         on_step(clean)
     return x

@@ -25,7 +25,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..diffusion import TRAIN_STEPS, denoised, make_scheduler
+from ..diffusion import TRAIN_STEPS, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
 from ..frames.denoiser import TOKENS, FrameDenoiser, FrameShape, to_change, to_state
 from ..frames.painting import KIND, PaintSettings, denoise_residual
@@ -38,12 +38,15 @@ from .options import add_run_options
 from .pairs import FRAMES
 
 SIZES = {
-    "small": (FrameShape(), 8, 3, 0.65),  # for a processor
+    "small": (FrameShape(channels=(48, 64, 96, 128)), 8, 3, 0.65),  # for a processor, in an hour or two
     "full": (FrameShape(channels=(96, 160, 224, 320), layers=2), 64, 32, 0.3),  # for a GPU
     "smoke": (FrameShape(size=128, channels=(16, 16, 32, 32), tokens=32), 4, 2, 0.5),
 }
 """Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
 WINDOW = 128
+USED, MOSTLY = (0.05, 0.65), 0.85
+"""Noise levels that painting a guide passes through, in shares of the scheduler's steps, and how often they are drawn; the
+others, for artists who ask for more denoising, are drawn the rest of the time."""
 PEAK_RATE, LAST_RATE = 4e-4, 1e-5
 WARM_UP = 200
 EMA = 0.999
@@ -51,6 +54,9 @@ UNSTEERED = 0.1
 """How often sound, emotion and motion are left out, so that guidance can tell what they do."""
 SKIN, AROUND, MOVING = 1.0, 0.3, 5.0
 """Weights of the loss: on the face's skin, beside the face, and in mouth, eyes and lids."""
+SNR = (0.2, 1.0)
+"""Weight of a noise level in the loss: its signal-to-noise ratio, which turns an error of x₀ into one of the noise, between
+these limits (Hang et al. 2023), or else nearly clean pictures, where there is little to learn, are all that counts."""
 PERCEPTION = 0.02
 """Weight of the perception loss (emotions and face units that the recogniser finds in the denoised picture)."""
 PARTS = ("perception", *TOKENS)
@@ -127,19 +133,25 @@ class Run:
         c.steer[torch.rand(count, generator=self.generator, device=self.device) < UNSTEERED] = 0
         clean = to_state(batch.truth, c.guide)
         noise = torch.randn(clean.shape, generator=self.generator, device=self.device)
-        place = torch.rand((), generator=self.generator, device=self.device) + torch.arange(count, device=self.device) / count
-        steps = ((place % 1) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
+        steps = self._levels(count)
         noisy = self.scheduler.add_noise(clean, noise, steps)
-        velocity = self.model(noisy, steps, c)
-        target = self.scheduler.get_velocity(clean, noise, steps)
+        found = self.model(noisy, steps, c)
+        kept = self.scheduler.alphas_cumprod.to(self.device)[steps]
         weight = loss_weight(c.maps)
-        parts = {"noise": ((velocity - target).square().mean(1, keepdim=True) * weight).mean() / weight.mean()}
+        level = (kept / (1 - kept)).clamp(*SNR)[:, None, None, None]
+        parts = {"noise": ((found - clean).square().mean(1, keepdim=True) * weight * level).mean() / weight.mean()}
         if self.perceives and whole:
-            picture = (c.guide + to_change(denoised(self.scheduler, noisy, velocity, steps))).clamp(0, 1)
-            trust = self.scheduler.alphas_cumprod.to(self.device)[steps] * c.steer
-            parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * trust).mean()
+            picture = (c.guide + to_change(found)).clamp(0, 1)
+            parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * kept * c.steer).mean()
         self.parts = {name: float(value.detach()) for name, value in parts.items()}
         return parts["noise"] + PERCEPTION * parts.get("perception", 0.0)
+
+    def _levels(self, count: int) -> Tensor:
+        """Scheduler steps [count], spread evenly over the levels."""
+        first, other = torch.rand(2, count, generator=self.generator, device=self.device)
+        place = (first[0] + torch.arange(count, device=self.device) / count) % 1
+        place = torch.where(other < MOSTLY, USED[0] + (USED[1] - USED[0]) * place, place)
+        return (place * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
     def averaged(self) -> FrameDenoiser:
         """The model with averaged weights."""

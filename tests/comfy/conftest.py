@@ -40,5 +40,7 @@ def info(client):
 
 @pytest.fixture
 def graph(info):
-    """The shipped example as a prompt that speaks for one second, to be changed by the test: node class to (id, inputs)."""
-    return Graph(to_prompt(json.loads((ROOT / "workflows" / "talking_portrait.json").read_text(encoding="utf-8")), info))
+    """The shipped example as a prompt that speaks for one second, not painted, to be changed by the test."""
+    found = Graph(to_prompt(json.loads((ROOT / "workflows" / "talking_portrait.json").read_text(encoding="utf-8")), info))
+    found.inputs("EmoTalkerSampler")["frames"] = "rig only"
+    return found

@@ -17,7 +17,6 @@ def scored(graph):
     graph.remove("EmoTalkerVideoCombine")
     graph.remove("PreviewImage")
     inputs = graph.inputs("EmoTalkerSampler")
-    inputs["frames"] = "rig only"
     return graph, graph.add(
         "EmoTalkerPerceptionScore",
         video=[graph.id("EmoTalkerSampler"), 0],
@@ -56,7 +55,6 @@ def test_the_pack_s_own_video(client, server, scored):
 def test_pictures_pass_through_and_the_other_output_is_silent(client, graph):
     graph.remove("EmoTalkerVideoCombine")
     graph.remove("PreviewImage")
-    graph.inputs("EmoTalkerSampler")["frames"] = "rig only"
     frames = graph.add("EmoTalkerRenderFrames", video=[graph.id("EmoTalkerSampler"), 0], start=3, count=4)
     picture = graph.add("LoadImage", image="emotalker_portrait.png")
     score = graph.add("EmoTalkerPerceptionScore", images=[frames, 0], portrait=[picture, 0], fps=25.0)

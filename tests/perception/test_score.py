@@ -8,15 +8,19 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, interpolate
 
+from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
 from emotalker.perception.score import Report, score_stream
 from emotalker.picture import load_image
 from emotalker.video.audio import Sound
 
+HAPPY, ANGRY = EmotionTrack.constant(happy=0.8), EmotionTrack.constant(angry=0.8)
 
-def score(clip, frames=None, portrait=None) -> Report:
+
+def score(clip, frames=None, portrait=None, emotion=None) -> Report:
     frames = clip.frames if frames is None else frames
-    return score_stream(frames.split(16), clip.fps, clip.sound, clip.portrait if portrait is None else portrait)
+    portrait = clip.portrait if portrait is None else portrait
+    return score_stream(frames.split(16), clip.fps, clip.sound, portrait, emotion=emotion)
 
 
 def unchanged(report: Report, good: Report, *but: str) -> bool:
@@ -69,6 +73,12 @@ def test_another_person_drops_identity(pytestconfig, clip, good, close_up):
     assert report.identity < 0.4
     assert unchanged(report, good, "identity", "sharpness")
     assert report.sharpness == pytest.approx(good.sharpness, rel=0.35)  # paint has details of other sizes than skin
+
+
+def test_a_wrong_emotion_drops_the_emotion_match(clip, good):
+    right, wrong = score(clip, emotion=HAPPY), score(clip, emotion=ANGRY)
+    assert wrong.emotion_match < 0.5 * right.emotion_match
+    assert unchanged(wrong, good) and unchanged(right, good)
 
 
 def test_a_few_frames_of_another_person_show_in_the_lowest_identity(pytestconfig, clip, good, close_up):
