@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "--preservation", type=float, default=0.5, help="how much of the portrait stays at every painting step, 0 to 1 (all)"
     )
     make.add_argument("--frame-steps", type=int, default=0, help="painting steps; 0 for those of --frames")
-    make.add_argument("--denoise", type=float, default=0.6, help="how far painting may leave the moved picture, 0 to 1")
+    make.add_argument("--denoise", type=float, default=1.0, help="how far painting may leave the moved picture, 0 to 1")
     make.add_argument("--frame-guidance", type=float, default=1.0, help="how far painting follows sound and emotion, 0 to 5")
     make.add_argument("--mask", metavar="FILE", help="image, white where painting is allowed; by default the whole face")
     make.add_argument("--model", metavar="FILE", help="another frame diffusion, .safetensors of train frames")

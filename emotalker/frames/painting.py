@@ -45,7 +45,7 @@ class PaintSettings:
 
     preservation: float = 0.5
     steps: int = 4
-    denoise: float = 0.6
+    denoise: float = 1.0
     guidance: float = 1.0
     anchor: str = "guide"
     seed: int = 0

@@ -44,9 +44,6 @@ SIZES = {
 }
 """Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
 WINDOW = 128
-USED, MOSTLY = (0.05, 0.65), 0.85
-"""Noise levels that painting a guide passes through, in shares of the scheduler's steps, and how often they are drawn; the
-others, for artists who ask for more denoising, are drawn the rest of the time."""
 PEAK_RATE, LAST_RATE = 4e-4, 1e-5
 WARM_UP = 200
 EMA = 0.999
@@ -54,9 +51,12 @@ UNSTEERED = 0.1
 """How often sound, emotion and motion are left out, so that guidance can tell what they do."""
 SKIN, AROUND, MOVING = 1.0, 0.3, 5.0
 """Weights of the loss: on the face's skin, beside the face, and in mouth, eyes and lids."""
-SNR = (0.2, 1.0)
-"""Weight of a noise level in the loss: its signal-to-noise ratio, which turns an error of x₀ into one of the noise, between
-these limits (Hang et al. 2023), or else nearly clean pictures, where there is little to learn, are all that counts."""
+HIDDEN = (0.9, 0.75)
+"""From this share of the scheduler's steps on noise hides the residual, so that it has to be told from the guide; below it
+shows through. How often a step is drawn from there; the others come from anywhere."""
+SOFT = 0.1
+"""Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
+the rig's, which nobody can foresee, would count for all the rest."""
 PERCEPTION = 0.02
 """Weight of the perception loss (emotions and face units that the recogniser finds in the denoised picture)."""
 PARTS = ("perception", *TOKENS)
@@ -138,19 +138,18 @@ class Run:
         found = self.model(noisy, steps, c)
         kept = self.scheduler.alphas_cumprod.to(self.device)[steps]
         weight = loss_weight(c.maps)
-        level = (kept / (1 - kept)).clamp(*SNR)[:, None, None, None]
-        parts = {"noise": ((found - clean).square().mean(1, keepdim=True) * weight * level).mean() / weight.mean()}
+        away = ((found - clean).square() + SOFT**2).sqrt() - SOFT
+        parts = {"residual": (away.mean(1, keepdim=True) * weight).mean() / weight.mean()}
         if self.perceives and whole:
             picture = (c.guide + to_change(found)).clamp(0, 1)
             parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * kept * c.steer).mean()
         self.parts = {name: float(value.detach()) for name, value in parts.items()}
-        return parts["noise"] + PERCEPTION * parts.get("perception", 0.0)
+        return parts["residual"] + PERCEPTION * parts.get("perception", 0.0)
 
     def _levels(self, count: int) -> Tensor:
-        """Scheduler steps [count], spread evenly over the levels."""
-        first, other = torch.rand(2, count, generator=self.generator, device=self.device)
-        place = (first[0] + torch.arange(count, device=self.device) / count) % 1
-        place = torch.where(other < MOSTLY, USED[0] + (USED[1] - USED[0]) * place, place)
+        """Scheduler steps [count], see HIDDEN."""
+        place, kind = torch.rand(2, count, generator=self.generator, device=self.device)
+        place = torch.where(kind < HIDDEN[1], HIDDEN[0] + (1 - HIDDEN[0]) * place, place)
         return (place * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
     def averaged(self) -> FrameDenoiser:
