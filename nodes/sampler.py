@@ -143,7 +143,7 @@ class EmoTalkerSampler(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="How much noise the moved picture gets before it is painted. 1 paints freely, less stays nearer to it.",
+                    tooltip="How much noise the moved picture gets first. 1 paints freely, less stays nearer to it.",
                 ),
                 io.Float.Input(
                     "frame_guidance",

@@ -48,7 +48,7 @@ WARM_UP = 200
 EMA = 0.999
 COPIES = 4
 """How often each training picture is varied; the first time it stays as it is."""
-NOISE = 0.1
+NOISE = 0.2
 """Spread of the noise on features, over their own."""
 STRONG, CLEARLY = 0.6, 0.5
 """An emotion counts in the measured accuracy from this strength on, if the next is at most this share of it."""
