@@ -44,7 +44,7 @@ SIZES = {
 }
 """Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
 WINDOW = 128
-PEAK_RATE, LAST_RATE = 4e-4, 1e-5
+PEAK_RATE, LAST_RATE = 1e-3, 1e-5
 WARM_UP = 200
 EMA = 0.999
 UNSTEERED = 0.1

@@ -86,7 +86,7 @@ def test_run_shows_the_video_in_the_node(page, server):
     assert seconds == pytest.approx(1.0, abs=1 / 25)
 
 
-@pytest.mark.parametrize("name", ["emotion_prompt", "frames_to_upscale", "redo_part"])
+@pytest.mark.parametrize("name", ["emotion_prompt", "frames_to_upscale", "redo_part", "scored_take"])
 def test_the_editor_reads_the_other_examples_so_too(page, server, name):
     workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     page.evaluate(f"app.loadGraphData({json.dumps(workflow)}).then(() => true)")
