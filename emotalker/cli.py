@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--save-motion", metavar="FILE", help="keep the take: .safetensors, or .csv for other software")
     make.add_argument(
         "--frames",
-        default="fast",
+        default="rig only",
         choices=["rig only", "fast", "best"],
         help="how faces are finished: only moved, or painted by diffusion in 4 or 10 steps a frame",
     )

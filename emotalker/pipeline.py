@@ -95,7 +95,7 @@ def generate(
     motion: str | Path | Motion | None = None,
     redo: tuple[float, float | None] | None = None,
     save_motion: str | Path | None = None,
-    frames: str = "fast",
+    frames: str = "rig only",
     preservation: float = PaintSettings.preservation,
     frame_steps: int = 0,
     denoise: float = PaintSettings.denoise,

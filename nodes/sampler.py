@@ -17,7 +17,7 @@ from .support import blame, patcher_of
 from .types import EMOTION, FEATURES, MOTION, PAINTER, PORTRAIT, schema
 from .video import TalkingVideo
 
-FRAMES = "fast"
+FRAMES = "rig only"
 PAINT = PaintSettings()
 ROOM = 64 << 20  # bytes; a window of four seconds with all guidance took less
 
@@ -114,8 +114,8 @@ class EmoTalkerSampler(io.ComfyNode):
                     options=list(PRESETS),
                     default=FRAMES,
                     optional=True,
-                    tooltip="How the face is finished. rig only: the moved picture itself, fastest. fast and best: a second "
-                    "diffusion paints teeth, lids, folds and shadows in 4 or 10 steps a frame.",
+                    tooltip="How the face is finished. rig only: the moved picture itself, fastest. fast and best (an "
+                    "experiment): a second diffusion paints mouth, eyes and folds in 4 or 10 steps a frame.",
                 ),
                 io.Float.Input(
                     "preservation_ratio",
