@@ -45,7 +45,8 @@ SIZES = {
 """Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
 WINDOW = 128
 PEAK_RATE, LAST_RATE = 1e-3, 1e-5
-WARM_UP = 200
+WARM_UP = 0.05
+"""Part of the run in which the rate rises."""
 EMA = 0.999
 UNSTEERED = 0.1
 """How often sound, emotion and motion are left out, so that guidance can tell what they do."""
@@ -109,7 +110,7 @@ class Run:
                 return
             rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
             for group in self.optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (self.step + 1) / WARM_UP)
+                group["lr"] = rate * min(1.0, (progress + 1e-3) / WARM_UP)
             whole = progress > self.whole_from and self.step % 2 == 0
             loss = self.loss(whole)
             self.optimiser.zero_grad(set_to_none=True)
