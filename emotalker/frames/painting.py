@@ -263,9 +263,12 @@ class FramePainter:
             if self.on_step is not None:
                 self.on_step(first, (conditions.guide[0] + to_change(clean[:1])[0]).float().clamp(0, 1))
 
-        return to_change(
-            denoise_residual(self.model, conditions, self.noise.to(self.device, self.dtype), anchor, weight, settings, preview)
-        )
+        noise = self.noise.to(self.device, self.dtype)
+        change = to_change(denoise_residual(self.model, conditions, noise, anchor, weight, settings, preview))
+        if self.mask is None:
+            return change
+        # Where the artist says no, nothing may change, whatever the ratio.
+        return change * cut(self.mask.expand(count, -1, -1, -1), matrices, self.size, self.step).to(change)
 
 
 def denoise_residual(

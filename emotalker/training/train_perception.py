@@ -312,7 +312,8 @@ class Run:
             "data": f"synthetic people (MakeHuman's CC0 shapes and skins): {count[0]} heads (emotalker/training/heads.py); "
             f"{count[1]} portraits, {count[2]} frames of them as they truly are, {count[3]} as our renderer re-expresses the "
             f"portraits (emotalker/training/pairs.py); each varied {self.options.copies} times. No picture of a person.",
-            "command": f"python -m emotalker train perception --heads HEADS --pairs PAIRS {length} --seed {self.options.seed}",
+            "command": f"python -m emotalker train perception --heads HEADS --pairs PAIRS {length} --seed {self.options.seed} "
+            f"--copies {self.options.copies}",
             "seed": self.options.seed,
             "commit": commit_name(),
             "steps": self.step,
