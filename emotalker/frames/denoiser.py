@@ -3,14 +3,18 @@
 What is diffused is not the picture but its *residual*: the true picture less the guide, over RESIDUAL. What the network has to
 learn then is the difference between rig and truth, not how to copy a face. Pixels are rearranged, not encoded: blocks of 4 x 4
 become 48 channels, exactly and back, so that nothing of the person is lost.
+
+Some of what is missing is only a pixel or two beside its place: the fit took the expression of the portrait for another, or for
+the person's own shape. So before it is painted the guide is moved by a *drift*, which is linear in what the face does and in
+what the portrait shows. Moving keeps skin and teeth sharp, at the resolution of the picture and not only at the network's.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import grid_sample, interpolate, pixel_shuffle, pixel_unshuffle
 
 from ..diffusion import from_diffusers
 from ..emotion.strength_tokens import TOKEN, StrengthTokens
@@ -18,15 +22,20 @@ from ..emotion.taxonomy import EMOTIONS
 from ..face.arkit import FACE_UNITS
 from ..motion.denoiser import HEARD
 from .guide import MAPS
+from .sampling import moved
 
 BLOCK = 4
 STATE = 3 * BLOCK**2
 RESIDUAL = 0.085
 """Root mean square of truth less guide (pictures 0..1) in mouths and eyes of the training pairs: residuals are measured in it,
 so that the noise schedule, made for data of spread 1, fits."""
+GRID = 16
+"""Points along a crop's side at which the drift is told."""
 EAR = 9
 """Frames of speech at 25 a second around a frame, itself in the middle: 0.36 s."""
 MOTION = len(FACE_UNITS) + 6
+UNIT_SIZE = 0.3
+"""A face unit that is clearly there."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,14 @@ class PaintConditions:
     """What steers the painting of n frames.
 
     Attributes:
-        guide: [n,3,s,s] 0..1 the rig's picture; portrait [n,3,s,s] the person at rest.
+        guide: [n,3,s,s] 0..1 the rig's picture, moved by the drift; portrait [n,3,s,s] the person at rest.
         maps: [n,8,s/4,s/4] of guide.MAPS.
         speech: [n,EAR,HEARD] around each frame; heard [n] 1, or 0 where there is no sound.
         strengths: [n,8] of the emotions.
         motion: [n,58] absolute face units, and the change of the head from the portrait.
+        own: [n,52] face units that the expression recogniser sees in the portrait.
         steer: [n] 1, or 0 where sound, emotion and motion are left out.
+        corner: [n,2] pixels from the crop's corner to that of what is here, if that is only a window of it.
     """
 
     guide: Tensor
@@ -80,13 +91,19 @@ class PaintConditions:
     heard: Tensor
     strengths: Tensor
     motion: Tensor
+    own: Tensor
     steer: Tensor
+    corner: Tensor
 
     def unsteered(self) -> "PaintConditions":
         """The same frames, then once more with `steer` 0."""
         values = {name: torch.cat([value, value]) for name, value in vars(self).items()}
         values["steer"] = torch.cat([self.steer, torch.zeros_like(self.steer)])
         return PaintConditions(**values)
+
+    def drifted(self, flow: Tensor) -> "PaintConditions":
+        """The same with the guide moved by a flow [n,2,s,s] of pixels."""
+        return replace(self, guide=moved(self.guide.float(), flow.float()).to(self.guide))
 
     def to(self, device: str | torch.device, dtype: torch.dtype) -> "PaintConditions":
         """The same on a device, in a dtype."""
@@ -121,6 +138,7 @@ class FrameDenoiser(nn.Module):
             cross_attention_dim=shape.tokens,
             attention_head_dim=32,
             norm_num_groups=16,
+            class_embed_type="identity",
         )
         nn.init.zeros_(self.unet.conv_out.weight)
         nn.init.zeros_(self.unet.conv_out.bias)
@@ -128,6 +146,15 @@ class FrameDenoiser(nn.Module):
         self.speech = nn.Linear(HEARD, shape.tokens)
         self.emotion = nn.Linear(TOKEN, shape.tokens)
         self.motion = nn.Sequential(nn.Linear(MOTION, shape.tokens), nn.GELU(), nn.Linear(shape.tokens, shape.tokens))
+        # What is known of the whole frame reaches every layer, with the noise level.
+        self.known = nn.Sequential(
+            nn.Linear(MOTION + len(FACE_UNITS), shape.tokens), nn.GELU(), nn.Linear(shape.tokens, 4 * shape.channels[0])
+        )
+        nn.init.zeros_(self.known[-1].weight)
+        nn.init.zeros_(self.known[-1].bias)
+        self.drift = nn.Linear(MOTION + len(FACE_UNITS), 2 * GRID * GRID).requires_grad_(False)
+        nn.init.zeros_(self.drift.weight)
+        nn.init.zeros_(self.drift.bias)
         self.register_buffer("motion_scale", _motion_scale())
         self.places = nn.Parameter(0.02 * torch.randn(EAR + len(EMOTIONS) + 1, shape.tokens))
         self.nothing = nn.Parameter(0.02 * torch.randn(EAR + len(EMOTIONS) + 1, shape.tokens))
@@ -147,7 +174,22 @@ class FrameDenoiser(nn.Module):
         seen = [noisy, *(pixel_unshuffle(2 * picture - 1, BLOCK) for picture in (conditions.guide, conditions.portrait))]
         seen = torch.cat([*seen, conditions.maps], 1).contiguous(memory_format=torch.channels_last)
         tokens = self.look(conditions) if tokens is None else tokens
-        return self.unet(seen, steps, tokens, return_dict=False)[0]
+        known = self.known(self.tell(conditions.motion, conditions.own, conditions.steer))
+        return self.unet(seen, steps, tokens, class_labels=known, return_dict=False)[0]
+
+    def tell(self, motion: Tensor, own: Tensor, steer: Tensor) -> Tensor:
+        """[n,110] what is known of each whole frame, see PaintConditions: motion and portrait."""
+        told = steer[:, None] * float("motion" not in self.shape.without)
+        return torch.cat([told * motion / self.motion_scale, own / UNIT_SIZE], 1)
+
+    def drift_of(self, c: PaintConditions) -> Tensor:
+        """[n,2,s/4,s/4] from how many pixels beside its place, right and down, the guide is read; 0 without steering."""
+        field = self.drift(self.tell(c.motion, c.own, c.steer)).float().view(-1, 2, GRID, GRID)
+        rows, columns = c.maps.shape[2:]
+        y, x = (BLOCK * (torch.arange(count, device=field.device) + 0.5) for count in (rows, columns))
+        at = torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], 2) + c.corner.float()[:, None, None]
+        field = grid_sample(field, 2 * at / self.shape.size - 1, padding_mode="border", align_corners=False)
+        return field * c.steer.float()[:, None, None, None]
 
     def look(self, c: PaintConditions) -> Tensor:
         """[n,18,tokens] what the U-Net looks at."""
@@ -167,7 +209,7 @@ class FrameDenoiser(nn.Module):
 
 def _motion_scale() -> Tensor:
     """[58] what face units, degrees and distances are divided by to be about as large as each other."""
-    return torch.tensor([0.3] * len(FACE_UNITS) + [6.0, 4.0, 4.0] + [0.1] * 3)
+    return torch.tensor([UNIT_SIZE] * len(FACE_UNITS) + [6.0, 4.0, 4.0] + [0.1] * 3)
 
 
 def silence() -> Tensor:
@@ -175,6 +217,11 @@ def silence() -> Tensor:
     speech = torch.zeros(EAR, HEARD)
     speech[:, 0] = 1
     return speech
+
+
+def fine(values: Tensor) -> Tensor:
+    """[n,C,s,s] for each pixel of a flow or a share [n,C,s/4,s/4]."""
+    return interpolate(values, scale_factor=BLOCK, mode="bilinear", align_corners=False)
 
 
 def to_state(truth: Tensor, guide: Tensor) -> Tensor:

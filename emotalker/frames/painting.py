@@ -17,15 +17,30 @@ from ..errors import UserError
 from ..face.crop import crop_matrices, cut, step_of
 from ..motion.denoiser import RATE
 from ..motion.motion import Motion, sample
+from ..perception.expression import ExpressionRecogniser
 from ..speech.features import SpeechFeatures
 from ..weights import weights_path
-from .denoiser import BLOCK, EAR, STATE, FrameDenoiser, FrameShape, PaintConditions, silence, to_change, to_state
+from .denoiser import (
+    BLOCK,
+    EAR,
+    STATE,
+    FrameDenoiser,
+    FrameShape,
+    PaintConditions,
+    fine,
+    silence,
+    to_change,
+    to_state,
+)
 from .guide import Drawn, GuideRenderer
 from .paste_back import spread
-from .preservation import identity_weight, preserve
+from .preservation import identity_weight, paintable, preserve
+from .sampling import moved
 
 BATCH = 8
 """Frames painted together at most."""
+STILL = 1e-3
+"""Pixels below which nothing moves."""
 PRESETS = {"rig only": 0, "fast": 4, "best": 10}
 """Denoising steps of the words that artists choose from; without any the rig's frames stay as they are."""
 
@@ -206,6 +221,7 @@ class FramePainter:
         self.device, self.dtype = parameter.device, parameter.dtype
         rest = renderer.fitted.landmarks(renderer.rest)[None, :, :2]
         self.portrait = cut(renderer.picture[None], crop_matrices(rest, self.size), self.size)
+        self.own = ExpressionRecogniser.load().see(self.portrait.float().cpu()).units.to(self.portrait)
         self.step = step_of(crop_matrices(rest, self.size)[0])
         self.mask = None
         if mask is not None:
@@ -226,23 +242,26 @@ class FramePainter:
             some = slice(begin, begin + self.batch)
             part = Drawn(frames[some], drawn.landmarks[some], drawn.maps[some])
             matrices = crop_matrices(part.landmarks, self.size)
-            change = self.paint(part, matrices, first + begin)
-            box, values = spread(change.to(frames), matrices, frames.shape[2:])
+            flow, change = self.paint(part, matrices, first + begin)
+            flow = torch.einsum("nij,njhw->nihw", matrices[:, :, :2], flow.to(frames))  # in pixels of the frames
+            box, values = spread(torch.cat([flow, change.to(frames)], 1), matrices, frames.shape[2:])
             rows, columns = box.slices
-            frames[some, :, rows, columns] = (frames[some, :, rows, columns] + values).clamp(0, 1)
+            flow, change = values.split([2, 3], 1)
+            there = frames[some, :, rows, columns]
+            # What does not move stays bit for bit.
+            there = torch.where(flow.abs().amax(1, keepdim=True) > STILL, moved(there, flow), there)
+            frames[some, :, rows, columns] = (there + change).clamp(0, 1)
         return frames
 
     @torch.inference_mode()
-    def paint(self, drawn: Drawn, matrices: Tensor, first: int) -> Tensor:
-        """[n,3,s,s] what is added to the crops of n frames (0..1)."""
+    def paint(self, drawn: Drawn, matrices: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        """[n,2,s,s] pixels by which the crops of n frames are moved (see sampling.moved), and [n,3,s,s] what is added then
+        (0..1)."""
         settings, count = self.settings, len(drawn.frames)
         guide = cut(drawn.frames, matrices, self.size, self.step)
         cells = self.size // BLOCK
         coarse = crop_matrices(drawn.landmarks, cells)
         maps = cut(drawn.maps, coarse, cells, BLOCK * self.step)
-        mask = (
-            None if self.mask is None else cut(self.mask.expand(count, -1, -1, -1), coarse, cells).to(self.device, self.dtype)
-        )
         span = slice(first, first + count)
         ones = torch.ones(count)
         conditions = PaintConditions(
@@ -253,9 +272,16 @@ class FramePainter:
             ones * self.steering.heard,
             self.steering.strengths[span],
             self.steering.motion[span],
+            self.own.expand(count, -1),
             ones,
+            torch.zeros(count, 2),
         ).to(self.device, self.dtype)
-        weight = identity_weight(conditions.maps, settings.preservation, mask)
+        weight = identity_weight(conditions.maps, settings.preservation)
+        share = fine(paintable(conditions.maps))
+        if self.mask is not None:
+            share = share * cut(self.mask.expand(count, -1, -1, -1), matrices, self.size, self.step).to(share)
+        flow = share * settled_drift(self.model, conditions, weight, settings)
+        conditions = conditions.drifted(flow)
         kept = conditions.portrait if settings.anchor == "portrait" else conditions.guide
         anchor = to_state(kept, conditions.guide)
 
@@ -264,11 +290,12 @@ class FramePainter:
                 self.on_step(first, (conditions.guide[0] + to_change(clean[:1])[0]).float().clamp(0, 1))
 
         noise = self.noise.to(self.device, self.dtype)
-        change = to_change(denoise_residual(self.model, conditions, noise, anchor, weight, settings, preview))
-        if self.mask is None:
-            return change
-        # Where the artist says no, nothing may change, whatever the ratio.
-        return change * cut(self.mask.expand(count, -1, -1, -1), matrices, self.size, self.step).to(change)
+        return flow, share * to_change(denoise_residual(self.model, conditions, noise, anchor, weight, settings, preview))
+
+
+def settled_drift(model: FrameDenoiser, conditions: PaintConditions, weight: Tensor, settings: PaintSettings) -> Tensor:
+    """[n,2,s,s] the drift of n frames: less where more is preserved, none where all is."""
+    return fine((1 - settings.preservation * weight) * model.drift_of(conditions).to(weight))
 
 
 def denoise_residual(
@@ -306,8 +333,7 @@ def denoise_residual(
     for step, after in zip(scheduler.timesteps, [*steps[1:], -1], strict=True):
         clean = model(torch.cat([x, x]) if guided else x, step, asked, tokens)
         if guided:
-            with_all, without = clean.chunk(2)
-            clean = without + settings.guidance * (with_all - without)
+            clean = torch.lerp(*clean.chunk(2)[::-1], settings.guidance)
         x = preserve(scheduler.step(clean, step, x).prev_sample, anchor, noise, after, settings.preservation, weight)
         on_step(clean)
     return x

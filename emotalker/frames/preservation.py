@@ -16,6 +16,8 @@ IDENTITY, FREE = 0.55, 0.0
 Beside the face it is 1."""
 REACH = 3
 """Cells of 4 pixels by which mouth, eyes and lids reach beyond their outline: lips, lashes and folds beside them."""
+FADE = 2
+"""Cells over which painting fades out beside the face."""
 CLOSING = 4
 """Power of the ratio with which the openings in M close, so that ρ = 1 leaves nothing to paint."""
 
@@ -40,21 +42,25 @@ def preserve(estimate: Tensor, anchor: Tensor, noise: Tensor, step: int, ratio: 
     return torch.lerp(estimate, known, ratio * weight)
 
 
-def identity_weight(maps: Tensor, ratio: float, mask: Tensor | None = None) -> Tensor:
+def identity_weight(maps: Tensor, ratio: float) -> Tensor:
     """M [n,1,h,w]: 1 where the picture must stay as it is, lower where it may be painted.
 
     Args:
         maps: [n,8,h,w] in the order of guide.MAPS.
         ratio: ρ, 0..1; towards 1 all of M becomes 1.
-        mask: [n,1,h,w] 1 where the artist lets it be painted, 0 where not.
     """
     named = dict(zip(MAPS, maps.split(1, 1), strict=True))
     face = _grown(named["face"], 1)
     moving = _grown(torch.maximum(torch.maximum(named["mouth"], named["eyes"]), named["lids"]), REACH)
     free = torch.maximum((1 - IDENTITY) * face, (1 - FREE) * moving)
-    if mask is not None:
-        free = free * mask
     return 1 - free * (1 - ratio**CLOSING)
+
+
+def paintable(maps: Tensor) -> Tensor:
+    """[n,1,h,w] 1 where the face can be painted, by guide.MAPS [n,8,h,w], softly falling to 0 beside it: hair, clothes and
+    background are the guide's, whatever the ratio."""
+    face = ((1 - identity_weight(maps, 0.0)) / (1 - IDENTITY)).clamp(max=1)
+    return F.avg_pool2d(face, 2 * FADE + 1, 1, FADE, count_include_pad=False)
 
 
 def _grown(share: Tensor, reach: int) -> Tensor:

@@ -157,16 +157,19 @@ class ExpressionRecogniser(nn.Module):
             found = self(torch.cat(faces))
         return Shown(found.logits.softmax(1).cpu(), found.strengths.cpu(), found.units.cpu())
 
+    def see(self, faces: Tensor) -> Found:
+        """What faces show that are cut as face.crop does, [n,3,s,s] 0..1 of any size."""
+        grid = F.affine_grid(ZOOM * torch.eye(2, 3).expand(len(faces), 2, 3), [len(faces), 3, SIZE, SIZE], align_corners=False)
+        return self(F.grid_sample(faces, grid.to(faces), padding_mode="border", align_corners=False))
+
     def loss(self, faces: Tensor, strengths: Tensor, units: Tensor) -> Tensor:
         """[n] how far what faces show is from what they should show.
 
         Args:
-            faces: [n,3,s,s] 0..1, crops of face.crop of any size.
+            faces: of `see`.
             strengths: [n,8] 0..1.5; units [n,52].
         """
-        grid = F.affine_grid(ZOOM * torch.eye(2, 3).expand(len(faces), 2, 3), [len(faces), 3, SIZE, SIZE], align_corners=False)
-        faces = F.grid_sample(faces, grid.to(faces), padding_mode="border", align_corners=False)
-        return expression_loss(self(faces), strengths, units)
+        return expression_loss(self.see(faces), strengths, units)
 
 
 def look(pictures: Tensor, landmarks: Tensor) -> Tensor:

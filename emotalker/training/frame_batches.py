@@ -14,6 +14,7 @@ from torch import Tensor
 from ..face.crop import MIDDLE, SPAN
 from ..frames.denoiser import BLOCK, PaintConditions
 from ..frames.guide import MAPS
+from ..perception.expression import ExpressionRecogniser
 from .heads import unpacked
 from .motion_windows import mirror
 from .pairs import CROP, FRAMES, MAP, TABLES
@@ -30,7 +31,7 @@ PLACES = ((MOUTH_AT, 0.45), (EYES_AT, 0.35), (None, 0.2))
 
 @dataclass(frozen=True, eq=False)
 class FrameBatch:
-    """Frames to learn from: what steers them, and the true pictures [n,3,s,s] 0..1."""
+    """Frames to learn from: what steers them, their guides not yet drifted, and the true pictures [n,3,s,s] 0..1."""
 
     conditions: PaintConditions
     truth: Tensor
@@ -65,6 +66,17 @@ class FramePairs:
         self.tables = {name: torch.cat(values) for name, values in tables.items()}
         self.swap, self.signs = mirror()
         self.pool = ThreadPoolExecutor(4)
+        self.own = self._own()
+
+    @torch.inference_mode()
+    def _own(self) -> Tensor:
+        """[pairs,52] face units that the recogniser sees in the portraits."""
+        recogniser, found = ExpressionRecogniser.load(), []
+        for begin in range(0, len(self) // FRAMES, 16):
+            numbers = range(begin, min(begin + 16, len(self) // FRAMES))
+            pictures = np.stack([self.picture(number, "portrait") for number in numbers])
+            found.append(recogniser.see(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255).units)
+        return torch.cat(found)
 
     def __len__(self) -> int:
         """Frames."""
@@ -98,29 +110,42 @@ class FramePairs:
         if cells != MAP:
             maps = torch.nn.functional.interpolate(maps, size=(cells, cells), mode="area")
         rows, frames = torch.tensor(chosen).unbind(1)
-        units, head, speech, heard, strengths = (
-            self.tables[name][rows, frames] for name in ("units", "head", "speech", "heard", "strengths")
-        )
-        motion = torch.cat([units, head], 1)
+        speech, heard, strengths = (self.tables[name][rows, frames] for name in ("speech", "heard", "strengths"))
+        mirrored = np.array([draw is not None and draw.random() < MIRROR for _ in chosen])
+        motion, own, _, _ = self.movement(np.array(indices), mirrored)
+        corners = torch.zeros(len(chosen), 2)
         if draw is not None:
             for i in range(len(chosen)):
-                if draw.random() < MIRROR:
+                if mirrored[i]:
                     pictures[i], maps[i] = pictures[i].flip(-1), maps[i].flip(-1)
                     maps[i, MAPS.index("right")] *= -1
-                    motion[i] = motion[i][self.swap] * torch.from_numpy(self.signs)
                 gain = np.exp(draw.normal(0, LIGHT) + draw.normal(0, TINT, 3))
                 pictures[i] = (pictures[i] * torch.tensor(gain, dtype=torch.float32)[:, None, None]).clamp(0, 1)
                 if draw.random() < GREY:
                     pictures[i] = pictures[i].mean(1, keepdim=True)
             if window is not None:
-                pictures, maps = self._window(pictures, maps, window, draw)
+                pictures, maps, corners = self._window(pictures, maps, window, draw)
         guide, portrait, truth = (value.contiguous() for value in pictures.unbind(1))
         ones = torch.ones(len(chosen))
-        return FrameBatch(PaintConditions(guide, portrait, maps, speech, heard, strengths, motion, ones), truth)
+        return FrameBatch(PaintConditions(guide, portrait, maps, speech, heard, strengths, motion, own, ones, corners), truth)
 
-    def _window(self, pictures: Tensor, maps: Tensor, window: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The same random window, for each frame its own, of pictures [n,3,3,s,s] and maps [n,8,s/4,s/4]."""
-        cut, cut_maps, cells = [], [], window // BLOCK
+    def movement(self, indices: np.ndarray, mirrored: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What moves in frames with the given numbers, those mirrored that are so marked: motion [n,58], units of the portrait
+        as the recogniser sees them [n,52], places and drifts [n,478,2] in pixels."""
+        rows, frames = (torch.from_numpy(part) for part in np.divmod(indices, FRAMES))
+        units, head, places, drifts = (self.tables[name][rows, frames] for name in ("units", "head", "places", "drifts"))
+        motion, own, places, drifts = torch.cat([units, head], 1), self.own[rows], places.clone(), drifts.clone()
+        some = torch.from_numpy(mirrored)
+        motion[some] = motion[some][:, self.swap] * torch.from_numpy(self.signs)
+        own[some] = own[some][:, self.swap[: own.shape[1]]]
+        places[some, :, 0] = CROP - places[some, :, 0]
+        drifts[some, :, 0] *= -1
+        return motion, own, places * (self.size / CROP), drifts * (self.size / CROP)
+
+    def _window(self, pictures: Tensor, maps: Tensor, window: int, draw: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The same random window, for each frame its own, of pictures [n,3,3,s,s] and maps [n,8,s/4,s/4]; and where its corner
+        was, [n,2]."""
+        cut, cut_maps, corners, cells = [], [], [], window // BLOCK
         for some, other in zip(pictures, maps, strict=True):
             place = PLACES[draw.choice(len(PLACES), p=[share for _, share in PLACES])][0]
             if place is None:
@@ -130,4 +155,5 @@ class FramePairs:
             x, y = (int(np.clip(v - window / 2, 0, self.size - window)) // BLOCK for v in middle)
             cut.append(some[..., y * BLOCK : y * BLOCK + window, x * BLOCK : x * BLOCK + window])
             cut_maps.append(other[:, y : y + cells, x : x + cells])
-        return torch.stack(cut), torch.stack(cut_maps)
+            corners.append((x * BLOCK, y * BLOCK))
+        return torch.stack(cut), torch.stack(cut_maps), torch.tensor(corners, dtype=torch.float32)

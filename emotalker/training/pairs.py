@@ -69,6 +69,8 @@ class Pair:
         units: [FRAMES,52] absolute face units; head [FRAMES,6] change of the head from the portrait.
         speech: [FRAMES,EAR,HEARD] what is heard around the frame; heard [FRAMES] bool whether there is a sound.
         strengths: [FRAMES,8] of the emotions.
+        places: [FRAMES,478,2] where the landmarks truly lie in the crops; drifts [FRAMES,478,2] from there to where the guide
+            has what they mark: the difference of the two motions alone, not of what was taken for a landmark in the portrait.
         own_units: [52] of the portrait; own_strengths [8].
         identity: number of the person.
     """
@@ -82,6 +84,8 @@ class Pair:
     speech: Tensor
     heard: Tensor
     strengths: Tensor
+    places: Tensor
+    drifts: Tensor
     own_units: Tensor
     own_strengths: Tensor
     identity: int
@@ -183,19 +187,28 @@ class PairMaker:
         head[:, :3] = head[:, :3].clamp(-limits, limits)
         drawn = guide.draw(units - portrait.fitted.expression, head, maps=True)
         matrices = crop_matrices(drawn.landmarks, CROP)
-        truths = []
-        for moment, change, matrix in zip(moments, head.tolist(), matrices, strict=True):
+        rest, true_rest = portrait.fitted.landmarks(portrait.fitted.rest)[None, :, :2], posed.landmarks[None, :, :2]
+        at_rest = crop_matrices(rest, CROP)
+        # From the truth's own crop to the guide's, as the portrait has them: what camera and pivot of the fit got wrong moves
+        # whole heads, and is nothing to paint.
+        aside = joined(inverse(crop_matrices(true_rest, CROP)), at_rest)
+        truths, places = [], []
+        for moment, change in zip(moments, head.tolist(), strict=True):
             angles = tuple(a + b for a, b in zip(turn, change[:3], strict=True))
             now = Shot(moment.units, angles, shot.body, shot.distance, shot.height, shot.centre, tuple(change[3:]))
-            truth = photograph(drawing(pose(self.kit, person, now, PICTURE, posed.framing)))
-            place = matrix.clone()
-            place[:, 2] += place.new_tensor([guide.crop.x0, guide.crop.y0])
-            truths.append(cut(truth.permute(2, 0, 1)[None], place[None], CROP))
-        rest = portrait.fitted.landmarks(portrait.fitted.rest)[None]
+            true = pose(self.kit, person, now, PICTURE, posed.framing)
+            truth = photograph(drawing(true))
+            place = joined(crop_matrices(true.landmarks[None], CROP), aside)
+            truths.append(cut(truth.permute(2, 0, 1)[None], place, CROP))
+            places.append(applied(inverse(place), true.landmarks[None, :, :2]))
+        places = torch.cat(places)
+        to_rest = inverse(at_rest)
+        true_change = places - applied(to_rest, true_rest)
+        change = applied(inverse(matrices), drawn.landmarks) - applied(to_rest, rest)
         maps = cut(drawn.maps, crop_matrices(drawn.landmarks, MAP), MAP)
         maps[:, 1:4] = (maps[:, 1:4] + 1) / 2
         return Pair(
-            portrait=_bytes(cut(picture.permute(2, 0, 1)[None], crop_matrices(rest, CROP), CROP))[0],
+            portrait=_bytes(cut(picture.permute(2, 0, 1)[None], at_rest, CROP))[0],
             guides=_bytes(cut(drawn.frames, matrices, CROP)),
             truths=_bytes(torch.cat(truths)),
             maps=(maps.clamp(0, 1) * 254).round().byte().numpy(),
@@ -204,10 +217,29 @@ class PairMaker:
             speech=torch.stack([m.speech for m in moments]),
             heard=torch.tensor([m.heard for m in moments]),
             strengths=torch.stack([m.strengths for m in moments]),
+            places=places,
+            drifts=change - true_change,
             own_units=own.units,
             own_strengths=own.strengths,
             identity=identity,
         )
+
+
+def joined(outer: Tensor, inner: Tensor) -> Tensor:
+    """[n,2,3] the map that does `inner` [n,2,3], then `outer` [n,2,3]."""
+    shift = outer[:, :, :2] @ inner[:, :, 2:] + outer[:, :, 2:]
+    return torch.cat([outer[:, :, :2] @ inner[:, :, :2], shift], 2)
+
+
+def inverse(matrices: Tensor) -> Tensor:
+    """[n,2,3] of maps [n,2,3]."""
+    turn = torch.linalg.inv(matrices[:, :, :2])
+    return torch.cat([turn, -turn @ matrices[:, :, 2:]], 2)
+
+
+def applied(matrices: Tensor, points: Tensor) -> Tensor:
+    """Points [n,K,2] where maps [n,2,3] put them."""
+    return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
 
 
 def _bytes(pictures: Tensor) -> np.ndarray:
@@ -215,7 +247,7 @@ def _bytes(pictures: Tensor) -> np.ndarray:
     return (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
-TABLES = ("units", "head", "speech", "heard", "strengths", "own_units", "own_strengths")
+TABLES = ("units", "head", "speech", "heard", "strengths", "places", "drifts", "own_units", "own_strengths")
 
 
 def write_shard(path: Path, pairs: list[Pair]) -> None:

@@ -13,6 +13,7 @@ On a GPU: --size full. --smoke trains a tiny model for a few steps, to see that 
 """
 
 import argparse
+import contextlib
 import json
 import math
 import time
@@ -24,11 +25,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..diffusion import TRAIN_STEPS, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
-from ..frames.denoiser import TOKENS, FrameDenoiser, FrameShape, to_change, to_state
-from ..frames.painting import KIND, PaintSettings, denoise_residual
+from ..frames.denoiser import GRID, STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
+from ..frames.painting import KIND, PaintSettings, denoise_residual, settled_drift
 from ..frames.preservation import FREE, IDENTITY, identity_weight
 from ..perception.expression import ExpressionRecogniser
 from ..weights import FOLDER
@@ -58,8 +60,9 @@ shows through. How often a step is drawn from there; the others come from anywhe
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-PERCEPTION = 0.02
-"""Weight of the perception loss (emotions and face units that the recogniser finds in the denoised picture)."""
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "perception": 0.02}
+"""Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; emotions and face units that the
+recogniser finds in the denoised picture."""
 PARTS = ("perception", *TOKENS)
 
 
@@ -91,6 +94,7 @@ class Run:
             self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
             if options.start_from is not None:
                 self.model.load_state_dict({name: value.float() for name, value in load_file(options.start_from).items()})
+            fit_drift(self.model, self.pairs, options.seed)
             self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         # Where a broken run went on: other pictures than before.
         self.draw = np.random.default_rng([options.seed, self.step])
@@ -132,20 +136,28 @@ class Run:
         batch = self.pairs.batch(chosen, self.draw, window).to(self.device)
         c = batch.conditions
         c.steer[torch.rand(count, generator=self.generator, device=self.device) < UNSTEERED] = 0
+        with torch.no_grad():
+            c = c.drifted(fine(self.model.drift_of(c)))
         clean = to_state(batch.truth, c.guide)
         noise = torch.randn(clean.shape, generator=self.generator, device=self.device)
         steps = self._levels(count)
         noisy = self.scheduler.add_noise(clean, noise, steps)
-        found = self.model(noisy, steps, c)
+        with half_precision(self.device):
+            found = self.model(noisy, steps, c).float()
         kept = self.scheduler.alphas_cumprod.to(self.device)[steps]
         weight = loss_weight(c.maps)
-        away = ((found - clean).square() + SOFT**2).sqrt() - SOFT
-        parts = {"residual": (away.mean(1, keepdim=True) * weight).mean() / weight.mean()}
+        weight = weight / weight.mean()
+        away = found - clean
+        parts = {"residual": (_soft(away).mean(1, keepdim=True) * weight).mean()}
+        # The same of pictures in which 4 and 8 pixels are one, whose colours must be right whatever lies beside its place.
+        coarse = away.unflatten(1, (3, -1)).mean(2)
+        parts["coarse"] = (_soft(coarse).mean(1, keepdim=True) * weight).mean()
+        parts["coarser"] = (_soft(_halved(coarse)).mean(1, keepdim=True) * _halved(weight)).mean()
         if self.perceives and whole:
             picture = (c.guide + to_change(found)).clamp(0, 1)
             parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * kept * c.steer).mean()
         self.parts = {name: float(value.detach()) for name, value in parts.items()}
-        return parts["residual"] + PERCEPTION * parts.get("perception", 0.0)
+        return sum(SHARES[name] * value for name, value in parts.items())
 
     def _levels(self, count: int) -> Tensor:
         """Scheduler steps [count], see HIDDEN."""
@@ -216,6 +228,53 @@ class Run:
         return metrics
 
 
+def half_precision(device: torch.device) -> contextlib.ExitStack:
+    """Compute in bfloat16 where the device is made for it; weights, losses and the optimiser stay in float32."""
+    stack = contextlib.ExitStack()
+    if device.type != "cpu":
+        stack.enter_context(torch.autocast(device.type, torch.bfloat16))
+    elif getattr(torch.cpu, "_is_amx_tile_supported", bool)():
+        stack.enter_context(torch.autocast("cpu", torch.bfloat16))
+        # The fused attention's gradient takes ten times as long in bfloat16 on a processor.
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+    return stack
+
+
+def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 1500, count: int = 256) -> None:
+    """Fit the drift to the landmarks' own, in seconds, before anything is trained; mirrored frames count as well."""
+    draw = np.random.default_rng([seed, 1])
+    learned = [model.drift.weight, model.drift.bias]
+    for parameter in learned:
+        parameter.requires_grad_(True)
+    optimiser = torch.optim.AdamW(learned, lr=3e-3, weight_decay=0.1)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
+        frames, mirrored = draw.integers(len(pairs), size=count), draw.random(count) < 0.5
+        loss = drift_error(model, *(value.to(learned[0]) for value in pairs.movement(frames, mirrored)))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    for parameter in learned:
+        parameter.requires_grad_(False)
+
+
+def drift_error(model: FrameDenoiser, motion: Tensor, own: Tensor, places: Tensor, drifts: Tensor) -> Tensor:
+    """How far the drift is from that of the landmarks, in pixels; arguments as of FramePairs.movement."""
+    field = model.drift(model.tell(motion, own, motion.new_ones(len(motion)))).view(-1, 2, GRID, GRID)
+    grid = (2 * places / model.shape.size - 1)[:, None]
+    found = torch.nn.functional.grid_sample(field, grid, padding_mode="border", align_corners=False)[:, :, 0]
+    inside = (grid[:, 0].abs().amax(2) < 1)[:, None]
+    return ((found - drifts.transpose(1, 2)).abs() * inside).mean()
+
+
+def _soft(values: Tensor) -> Tensor:
+    return (values.square() + SOFT**2).sqrt() - SOFT
+
+
+def _halved(values: Tensor) -> Tensor:
+    return torch.nn.functional.avg_pool2d(values, 2)
+
+
 def loss_weight(maps: Tensor) -> Tensor:
     """[n,1,h,w] weights of the loss by guide.MAPS [n,8,h,w]."""
     kept = identity_weight(maps, 0.0)
@@ -260,9 +319,10 @@ def reduction(
 def paint_batch(model: FrameDenoiser, conditions, settings: PaintSettings, generator: torch.Generator) -> Tensor:
     """[n,3,s,s] the guides of PaintConditions with what the denoiser paints, noise of the generator."""
     side = conditions.maps.shape[-1]
-    noise = torch.randn(len(conditions.guide), model.unet.config.out_channels, side, side, generator=generator)
+    noise = torch.randn(len(conditions.guide), STATE, side, side, generator=generator)
     noise = noise.to(conditions.guide)
     weight = identity_weight(conditions.maps, settings.preservation)
+    conditions = conditions.drifted(settled_drift(model, conditions, weight, settings))
     change = denoise_residual(model, conditions, noise, torch.zeros_like(noise), weight, settings)
     return (conditions.guide + to_change(change)).clamp(0, 1)
 

@@ -1,16 +1,20 @@
 """The frame denoiser: exact rearrangement, conditions that count, and none that counts when it is left out."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from emotalker.frames.denoiser import (
     BLOCK,
     EAR,
+    GRID,
     MOTION,
     STATE,
     FrameDenoiser,
     FrameShape,
     PaintConditions,
+    fine,
     silence,
     to_change,
     to_state,
@@ -28,7 +32,8 @@ def conditions(count=2, size=64):
 
     return PaintConditions(
         draw(count, 3, size, size), draw(count, 3, size, size), draw(count, len(MAPS), size // BLOCK, size // BLOCK),
-        draw(count, EAR, 17), torch.ones(count), draw(count, 8), draw(count, MOTION), torch.ones(count),
+        draw(count, EAR, 17), torch.ones(count), draw(count, 8), draw(count, MOTION), draw(count, 52), torch.ones(count),
+        torch.zeros(count, 2),
     )  # fmt: skip
 
 
@@ -36,7 +41,8 @@ def conditions(count=2, size=64):
 def model():
     torch.manual_seed(0)
     model = FrameDenoiser(TINY).eval().requires_grad_(False)
-    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.1)  # it begins at zero
+    for last in (model.unet.conv_out, model.known[-1], model.drift):
+        torch.nn.init.normal_(last.weight, std=0.1)  # they begin at zero
     return model
 
 
@@ -54,7 +60,7 @@ def test_shape_and_repeatability(model):
     assert torch.equal(first, model(noisy, torch.tensor([10, 900]), conditions()))
 
 
-@pytest.mark.parametrize("name", ["guide", "portrait", "maps", "speech", "strengths", "motion"])
+@pytest.mark.parametrize("name", ["guide", "portrait", "maps", "speech", "strengths", "motion", "own"])
 def test_every_condition_counts(model, name):
     noisy, step = torch.randn(2, STATE, 16, 16), torch.tensor(500)
     changed = conditions()
@@ -92,3 +98,21 @@ def test_conditions_can_be_taken_away_for_good():
     other.speech.add_(0.5)
     assert torch.equal(model(noisy, step, conditions()), model(noisy, step, other))
     assert FrameShape(**shape.to_dict()) == shape
+
+
+def test_the_drift_moves_the_guide():
+    model = FrameDenoiser(TINY).eval()
+    told = conditions()
+    assert model.drift_of(told).abs().max() == 0  # before it is fitted
+    model.drift.bias[: GRID * GRID] = 4  # read 4 pixels further right
+    moved = told.drifted(fine(model.drift_of(told)))
+    assert torch.allclose(moved.guide[..., :-4], told.guide[..., 4:], atol=1e-4) and moved.portrait is told.portrait
+
+
+def test_a_window_drifts_like_its_place_in_the_crop(model):
+    told = conditions()
+    whole = model.drift_of(told)
+    window = replace(told, maps=told.maps[..., 4:12, 8:16], corner=torch.tensor([[32.0, 16.0]]).expand(2, -1))
+    assert torch.allclose(model.drift_of(window), whole[..., 4:12, 8:16], atol=1e-5)
+    told.steer.zero_()
+    assert model.drift_of(told).abs().max() == 0

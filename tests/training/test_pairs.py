@@ -3,7 +3,7 @@
 import torch
 
 from emotalker.frames.guide import MAPS
-from emotalker.training.pairs import CROP, EAR, FRAMES, MAP, PairMaker, read_shard
+from emotalker.training.pairs import CROP, EAR, FRAMES, MAP, PairMaker, applied, inverse, joined, read_shard
 
 
 def pairs(data):
@@ -15,6 +15,7 @@ def test_what_is_stored(data):
     assert pair.portrait.shape == (CROP, CROP, 3) and pair.guides.shape == pair.truths.shape == (FRAMES, CROP, CROP, 3)
     assert pair.maps.shape == (FRAMES, len(MAPS), MAP, MAP)
     assert pair.units.shape == (FRAMES, 52) and pair.head.shape == (FRAMES, 6) and pair.speech.shape == (FRAMES, EAR, 17)
+    assert pair.places.shape == pair.drifts.shape == (FRAMES, 478, 2)
     assert pair.heard.dtype == torch.bool and pair.strengths.shape == (FRAMES, 8)
 
 
@@ -29,6 +30,33 @@ def test_a_guide_is_nearer_to_its_truth_than_the_portrait_is(data):
             ]
             nearer.append(bool(wrong[0] < wrong[1]))
     assert sum(nearer) >= 0.75 * len(nearer)
+
+
+def test_drifts_lead_from_the_truth_to_the_guide(data):
+    """What a pixel of the truth shows at a landmark is nearer to the guide where the drift leads than beside it."""
+    there, here = [], []
+    for pair in pairs(data):
+        for guide, truth, places, drifts in zip(pair.guides, pair.truths, pair.places, pair.drifts, strict=True):
+            some = (drifts.norm(dim=1) > 2) & (places > 8).all(1) & (places < CROP - 8).all(1)
+            grey = [torch.from_numpy(image).float().mean(-1)[None, None] for image in (guide, truth)]
+            one, other = (torch.nn.functional.avg_pool2d(image, 3, 1, 1)[0, 0] for image in grey)
+
+            def at(picture, points):
+                x, y = points.round().long().clamp(0, CROP - 1).unbind(1)
+                return picture[y, x]
+
+            told = at(other, places[some])
+            there.append((at(one, places[some] + drifts[some]) - told).abs())
+            here.append((at(one, places[some]) - told).abs())
+    assert torch.cat(there).mean() < torch.cat(here).mean()
+
+
+def test_maps_join_and_turn_back():
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 3, 2, 3, generator=generator)
+    points = torch.randn(3, 5, 2, generator=generator)
+    assert torch.allclose(applied(joined(one, other), points), applied(one, applied(other, points)), atol=1e-5)
+    assert torch.allclose(applied(inverse(one), applied(one, points)), points, atol=1e-4)
 
 
 def test_the_same_number_is_the_same_pair(heads_kit, motion_corpus, data):
