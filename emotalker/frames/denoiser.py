@@ -184,12 +184,16 @@ class FrameDenoiser(nn.Module):
 
     def drift_of(self, c: PaintConditions) -> Tensor:
         """[n,2,s/4,s/4] from how many pixels beside its place, right and down, the guide is read; 0 without steering."""
-        field = self.drift(self.tell(c.motion, c.own, c.steer)).float().view(-1, 2, GRID, GRID)
         rows, columns = c.maps.shape[2:]
-        y, x = (BLOCK * (torch.arange(count, device=field.device) + 0.5) for count in (rows, columns))
+        y, x = (BLOCK * (torch.arange(count, device=c.maps.device) + 0.5) for count in (rows, columns))
         at = torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], 2) + c.corner.float()[:, None, None]
+        return self.drift_at(c.motion, c.own, c.steer, at)
+
+    def drift_at(self, motion: Tensor, own: Tensor, steer: Tensor, at: Tensor) -> Tensor:
+        """[n,2,h,w] the drift at places [n,h,w,2] in pixels of the whole crop; the others see PaintConditions."""
+        field = self.drift(self.tell(motion, own, steer)).float().view(-1, 2, GRID, GRID)
         field = grid_sample(field, 2 * at / self.shape.size - 1, padding_mode="border", align_corners=False)
-        return field * c.steer.float()[:, None, None, None]
+        return field * steer.float()[:, None, None, None]
 
     def look(self, c: PaintConditions) -> Tensor:
         """[n,18,tokens] what the U-Net looks at."""

@@ -29,7 +29,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..diffusion import TRAIN_STEPS, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
-from ..frames.denoiser import GRID, STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
+from ..frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
 from ..frames.painting import KIND, PaintSettings, denoise_residual, settled_drift
 from ..frames.preservation import FREE, IDENTITY, identity_weight
 from ..perception.expression import ExpressionRecogniser
@@ -206,6 +206,7 @@ class Run:
         told = {"format": KIND, "shape": json.dumps(self.shape.to_dict())}
         save_file(tensors, folder / f"{self.options.name}.safetensors", told)
         without = "".join(f" --without {name}" for name in self.options.without)
+        without += " --start-from WEIGHTS" if self.options.start_from is not None else ""
         length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
         card = {
             "name": self.options.name,
@@ -229,7 +230,7 @@ class Run:
 
 
 def half_precision(device: torch.device) -> contextlib.ExitStack:
-    """Compute in bfloat16 where the device is made for it; weights, losses and the optimiser stay in float32."""
+    """Compute in bfloat16 on accelerators and processors with matrix units; weights, losses and optimiser stay in float32."""
     stack = contextlib.ExitStack()
     if device.type != "cpu":
         stack.enter_context(torch.autocast(device.type, torch.bfloat16))
@@ -260,10 +261,8 @@ def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 1
 
 def drift_error(model: FrameDenoiser, motion: Tensor, own: Tensor, places: Tensor, drifts: Tensor) -> Tensor:
     """How far the drift is from that of the landmarks, in pixels; arguments as of FramePairs.movement."""
-    field = model.drift(model.tell(motion, own, motion.new_ones(len(motion)))).view(-1, 2, GRID, GRID)
-    grid = (2 * places / model.shape.size - 1)[:, None]
-    found = torch.nn.functional.grid_sample(field, grid, padding_mode="border", align_corners=False)[:, :, 0]
-    inside = (grid[:, 0].abs().amax(2) < 1)[:, None]
+    found = model.drift_at(motion, own, motion.new_ones(len(motion)), places[:, None])[:, :, 0]
+    inside = ((places > 0) & (places < model.shape.size)).all(2)[:, None]
     return ((found - drifts.transpose(1, 2)).abs() * inside).mean()
 
 
