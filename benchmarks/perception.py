@@ -18,7 +18,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import torch
 
 ROOT = Path(__file__).parent.parent
@@ -37,9 +36,10 @@ from emotalker.motion.mouth import lip_closure, mouth_units  # noqa: E402
 from emotalker.perception.expression import ExpressionRecogniser  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
+from emotalker.training.face_pictures import FacePictures, pictures_of  # noqa: E402
 from emotalker.training.heads import HeadMaker  # noqa: E402
 from emotalker.training.heads_kit import HeadKit  # noqa: E402
-from emotalker.training.train_perception import accuracy, load_faces, look_at, pictures_of  # noqa: E402
+from emotalker.training.train_perception import accuracy  # noqa: E402
 from emotalker.video.audio import read_audio  # noqa: E402
 
 SPOKEN = 12
@@ -51,10 +51,10 @@ def measure_held_out(network: ExpressionRecogniser, shared: Path, heads: Path | 
     """Figures of held-out synthetic people."""
     if heads is None:
         maker = HeadMaker(HeadKit.load(shared / "heads"), "held_out", seed=7)
-        faces = look_at(pictures_of(maker.make_many(range(400))), 1, np.random.default_rng(0))
+        faces = FacePictures.of(pictures_of(maker.make_many(range(400))))
     else:
-        faces = load_faces(heads / "held_out", pairs and pairs / "held_out")
-    figures = accuracy(network.head, faces)
+        faces = FacePictures(heads / "held_out", pairs and pairs / "held_out")
+    figures = accuracy(network, faces)
     print(f"{len(faces)} held-out faces")
     for name, value in figures.items():
         print(f"  {name:24}{value:8.3f}")

@@ -173,6 +173,14 @@ class Graph(nn.Module):
             weights = {key: file.get_tensor(key) for key in names}
         return cls(nodes, outputs or graph["outputs"], weights).eval().to(device)
 
+    def learn_after(self, value: int) -> None:
+        """Make the weights of all operations after the one that makes `value` parameters; those before stay as they are."""
+        first = [out for _, _, _, out in self.nodes].index(value) + 1
+        for _, attrs, _, _ in self.nodes[first:]:
+            for name in (attrs[key] for key in ("w", "b") if key in attrs):
+                if name in self._buffers:
+                    self.register_parameter(name, nn.Parameter(self._buffers.pop(name)))
+
     def weight(self, attrs: dict, key: str) -> Tensor:
         return getattr(self, attrs[key])
 

@@ -34,6 +34,7 @@ GRID = 16
 EAR = 9
 """Frames of speech at 25 a second around a frame, itself in the middle: 0.36 s."""
 MOTION = len(FACE_UNITS) + 6
+TOLD = MOTION + 2 * len(FACE_UNITS)
 UNIT_SIZE = 0.3
 """A face unit that is clearly there."""
 
@@ -79,7 +80,8 @@ class PaintConditions:
         speech: [n,EAR,HEARD] around each frame; heard [n] 1, or 0 where there is no sound.
         strengths: [n,8] of the emotions.
         motion: [n,58] absolute face units, and the change of the head from the portrait.
-        own: [n,52] face units that the expression recogniser sees in the portrait.
+        own: [n,52] face units that the expression recogniser sees in the portrait; taken [n,52] those that the fit took away
+            from it.
         steer: [n] 1, or 0 where sound, emotion and motion are left out.
         corner: [n,2] pixels from the crop's corner to that of what is here, if that is only a window of it.
     """
@@ -92,6 +94,7 @@ class PaintConditions:
     strengths: Tensor
     motion: Tensor
     own: Tensor
+    taken: Tensor
     steer: Tensor
     corner: Tensor
 
@@ -147,12 +150,10 @@ class FrameDenoiser(nn.Module):
         self.emotion = nn.Linear(TOKEN, shape.tokens)
         self.motion = nn.Sequential(nn.Linear(MOTION, shape.tokens), nn.GELU(), nn.Linear(shape.tokens, shape.tokens))
         # What is known of the whole frame reaches every layer, with the noise level.
-        self.known = nn.Sequential(
-            nn.Linear(MOTION + len(FACE_UNITS), shape.tokens), nn.GELU(), nn.Linear(shape.tokens, 4 * shape.channels[0])
-        )
+        self.known = nn.Sequential(nn.Linear(TOLD, shape.tokens), nn.GELU(), nn.Linear(shape.tokens, 4 * shape.channels[0]))
         nn.init.zeros_(self.known[-1].weight)
         nn.init.zeros_(self.known[-1].bias)
-        self.drift = nn.Linear(MOTION + len(FACE_UNITS), 2 * GRID * GRID).requires_grad_(False)
+        self.drift = nn.Linear(TOLD, 2 * GRID * GRID).requires_grad_(False)
         nn.init.zeros_(self.drift.weight)
         nn.init.zeros_(self.drift.bias)
         self.register_buffer("motion_scale", _motion_scale())
@@ -174,24 +175,24 @@ class FrameDenoiser(nn.Module):
         seen = [noisy, *(pixel_unshuffle(2 * picture - 1, BLOCK) for picture in (conditions.guide, conditions.portrait))]
         seen = torch.cat([*seen, conditions.maps], 1).contiguous(memory_format=torch.channels_last)
         tokens = self.look(conditions) if tokens is None else tokens
-        known = self.known(self.tell(conditions.motion, conditions.own, conditions.steer))
+        known = self.known(self.tell(conditions.motion, conditions.own, conditions.taken, conditions.steer))
         return self.unet(seen, steps, tokens, class_labels=known, return_dict=False)[0]
 
-    def tell(self, motion: Tensor, own: Tensor, steer: Tensor) -> Tensor:
-        """[n,110] what is known of each whole frame, see PaintConditions: motion and portrait."""
+    def tell(self, motion: Tensor, own: Tensor, taken: Tensor, steer: Tensor) -> Tensor:
+        """[n,TOLD] what is known of each whole frame, see PaintConditions: motion and portrait."""
         told = steer[:, None] * float("motion" not in self.shape.without)
-        return torch.cat([told * motion / self.motion_scale, own / UNIT_SIZE], 1)
+        return torch.cat([told * motion / self.motion_scale, own / UNIT_SIZE, taken / UNIT_SIZE], 1)
 
     def drift_of(self, c: PaintConditions) -> Tensor:
         """[n,2,s/4,s/4] from how many pixels beside its place, right and down, the guide is read; 0 without steering."""
         rows, columns = c.maps.shape[2:]
         y, x = (BLOCK * (torch.arange(count, device=c.maps.device) + 0.5) for count in (rows, columns))
         at = torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], 2) + c.corner.float()[:, None, None]
-        return self.drift_at(c.motion, c.own, c.steer, at)
+        return self.drift_at(c.motion, c.own, c.taken, c.steer, at)
 
-    def drift_at(self, motion: Tensor, own: Tensor, steer: Tensor, at: Tensor) -> Tensor:
+    def drift_at(self, motion: Tensor, own: Tensor, taken: Tensor, steer: Tensor, at: Tensor) -> Tensor:
         """[n,2,h,w] the drift at places [n,h,w,2] in pixels of the whole crop; the others see PaintConditions."""
-        field = self.drift(self.tell(motion, own, steer)).float().view(-1, 2, GRID, GRID)
+        field = self.drift(self.tell(motion, own, taken, steer)).float().view(-1, 2, GRID, GRID)
         field = grid_sample(field, 2 * at / self.shape.size - 1, padding_mode="border", align_corners=False)
         return field * steer.float()[:, None, None, None]
 

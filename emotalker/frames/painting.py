@@ -222,6 +222,9 @@ class FramePainter:
         rest = renderer.fitted.landmarks(renderer.rest)[None, :, :2]
         self.portrait = cut(renderer.picture[None], crop_matrices(rest, self.size), self.size)
         self.own = ExpressionRecogniser.load().see(self.portrait.float().cpu()).units.to(self.portrait)
+        # Where nothing is taken away from the portrait, nothing can have been mistaken.
+        neutralised = renderer.portrait.neutralise
+        self.taken = renderer.portrait.fitted.expression.to(self.own)[None] if neutralised else self.own
         self.step = step_of(crop_matrices(rest, self.size)[0])
         self.mask = None
         if mask is not None:
@@ -273,6 +276,7 @@ class FramePainter:
             self.steering.strengths[span],
             self.steering.motion[span],
             self.own.expand(count, -1),
+            self.taken.expand(count, -1),
             ones,
             torch.zeros(count, 2),
         ).to(self.device, self.dtype)

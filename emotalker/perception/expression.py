@@ -1,9 +1,11 @@
 """What a face shows: emotions with their strengths, and the 52 face units, read from its pixels.
 
 This is the method's emotion perception block. It judges finished videos and, being differentiable in the picture, the frames
-that the frame diffusion is trained to paint. It looks through the eyes of the face finder's landmark network, which learned
-from people and stays as it is, so that what it sees carries over from drawings to photographs; a small head on that network's
-inner features learned what they mean from synthetic heads, and from portraits of them re-expressed by our renderer, alone.
+that the frame diffusion is trained to paint. It looks through a copy of the face finder's landmark network, which learned from
+people: its first layers stay as they are, so that what is seen carries over from drawings to photographs; all later ones, and
+a small head on their features, learned from synthetic heads, and from portraits of them re-expressed by our renderer, alone.
+The head looks for MARKS, landmarks of what moves, in maps finer than the network's own, because brows and corners of lips that
+lie a pixel higher are another emotion.
 """
 
 from dataclasses import dataclass
@@ -16,17 +18,40 @@ from torch import Tensor, nn
 from ..emotion.soft_label import soft_label
 from ..emotion.taxonomy import EMOTIONS, MAX_STRENGTH
 from ..face.arkit import FACE_UNITS
-from ..face.crop import crop_matrices, cut
+from ..face.crop import PLACES, crop_matrices, cut
+from ..face.geometry import similarity_matrices
 from ..face.graph import Graph
 from ..face.landmarks import MESH, assemble
+from ..face.landmarks478 import (
+    EYE_LOWER,
+    EYE_UPPER,
+    FACE_OVAL,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    LIPS_OUTER_LOWER,
+    LIPS_OUTER_UPPER,
+    STEADY,
+)
 from ..weights import load_card, load_weights
 
 SIZE = 256
-"""Pixels of a face crop's side, fixed by the landmark network."""
+"""Pixels of a face crop's side. The landmark network was published for 192, and its landmarks are off at any other size until
+it is trained further, as it is here; brows and lids want the pixels."""
 ZOOM = 1.12
 """Side of the square that is looked at over that of face.crop: the landmark network expects more room around a face."""
-FEATURES = {"whole": 111, "face": 139, "lips": 337, "left": 338, "right": 339}
-"""Inner values of the landmark network: features of the face at 1/16 and 1/32 of its side, and of lips and eyes close up."""
+FEATURES = {"sharp": 35, "fine": 83, "whole": 111, "face": 139, "lips": 337, "left": 338, "right": 339}
+"""Inner values of the landmark network: features of the face at 1/4, 1/8, 1/16 and 1/32 of its side, and of lips and eyes
+close up."""
+STEM = FEATURES["sharp"]
+"""The last of its values that is made as the face finder makes it."""
+BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 336, 296, 334, 293, 300, 285, 295, 282, 283, 276)
+MARKS = tuple(
+    sorted(
+        {*BROWS, *sum(EYE_UPPER + EYE_LOWER, ()), *LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER}
+        | {*FACE_OVAL, *STEADY, *range(0, MESH, 6)}
+    )
+)
+"""Landmarks that the head looks for: brows, lids, lips, outline, steady points, and some of all others."""
 OUTPUTS = {"mesh": 186, "lips_points": 711, "left_eye": 712, "right_eye": 714, "left_iris": 713, "right_iris": 715}
 UNIT_WEIGHT, STRENGTH_WEIGHT = 8.0, 2.0
 """Weights of face units and strengths beside the soft label in the loss."""
@@ -48,17 +73,22 @@ class Shown:
 
 
 class Found(NamedTuple):
-    """What the head says of n faces: `logits` of the soft label [n,8], `strengths` [n,8], `units` [n,52]."""
+    """What the head says of n faces: `logits` of the soft label [n,8], `strengths` [n,8], `units` [n,52], and where MARKS lie
+    in the face, `marks` [n,M,2], -1..1."""
 
     logits: Tensor
     strengths: Tensor
     units: Tensor
+    marks: Tensor
 
 
 class Seen(NamedTuple):
-    """What the landmark network sees in n faces: `whole` [n,128,16,16], `face` [n,128,8,8], `lips`, `left`, `right`
-    [n,64,8,8], and `points` [n,MESH,2], landmarks upright in the face crop, -1..1."""
+    """What the landmark network sees in n faces: `sharp` [n,32,64,64], `fine` [n,64,32,32], `whole` [n,128,16,16], `face`
+    [n,128,8,8], `lips`, `left`, `right` [n,64,8,8], and `points` [n,MESH,2], its landmarks in the face, -1..1, by which it
+    chooses where to look close up."""
 
+    sharp: Tensor
+    fine: Tensor
     whole: Tensor
     face: Tensor
     lips: Tensor
@@ -68,17 +98,47 @@ class Seen(NamedTuple):
 
 
 class Eyes(nn.Module):
-    """The landmark network's inner features and landmarks; fixed."""
+    """The landmark network's inner features and landmarks; parameters are what comes after its STEM."""
 
     def __init__(self) -> None:
         super().__init__()
         self.network = Graph.load("face_landmarks", outputs={**FEATURES, **OUTPUTS})
+        self.network.learn_after(STEM)
 
     def forward(self, faces: Tensor) -> Seen:
         """Faces [n,3,SIZE,SIZE] 0..1."""
         found = self.network(faces)
         points = assemble({**found, "lips": found["lips_points"]})
-        return Seen(*(found[name] for name in FEATURES), place_points(points))
+        return Seen(*(found[name] for name in FEATURES), points[:, :MESH, :2] * (2 / SIZE) - 1)
+
+
+class Marks(nn.Module):
+    """Where MARKS lie in faces: maps at 1/8 of a face's side say for each how likely it lies there, and the mean counts.
+
+    Args:
+        width: channels.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.sharp = nn.Sequential(_norm(32), nn.Conv2d(32, width, 3, 2, 1))
+        self.fine = nn.Sequential(_norm(64), nn.Conv2d(64, width, 1))
+        self.whole = nn.Sequential(_norm(128), nn.Conv2d(128, width, 1))
+        self.face = nn.Sequential(_norm(128), nn.Conv2d(128, width, 1))
+        self.middle = nn.Sequential(nn.GELU(), nn.Conv2d(width, width, 3, 1, 1))
+        self.maps = nn.Sequential(
+            nn.GELU(), nn.Conv2d(width, width, 3, 1, 1), nn.GELU(), nn.Conv2d(width, width, 3, 1, 1), nn.GELU(),
+            nn.Conv2d(width, len(MARKS), 1),
+        )  # fmt: skip
+
+    def forward(self, seen: Seen) -> Tensor:
+        """[n,M,2] -1..1 in the faces."""
+        x = self.middle(self.whole(seen.whole) + F.interpolate(self.face(seen.face), scale_factor=2.0))
+        x = self.maps(self.fine(seen.fine) + self.sharp(seen.sharp) + F.interpolate(x, scale_factor=2.0))
+        side = x.shape[-1]
+        share = x.flatten(2).softmax(2).unflatten(2, (side, side))
+        at = (torch.arange(side, device=x.device, dtype=x.dtype) + 0.5) * (2 / side) - 1
+        return torch.stack([share.sum(2) @ at, share.sum(3) @ at], 2)
 
 
 class ExpressionHead(nn.Module):
@@ -91,13 +151,14 @@ class ExpressionHead(nn.Module):
     def __init__(self, width: int = 96) -> None:
         super().__init__()
         half = width // 2
+        self.marks = Marks()
         self.whole = nn.Sequential(_norm(128), nn.Conv2d(128, width, 3, 2, 1), nn.GELU())
         self.face = nn.Sequential(_norm(128 + width), nn.Conv2d(128 + width, width, 3, 1, 1), nn.GELU())
         self.small = nn.Sequential(nn.Conv2d(width, half, 3, 2, 1), nn.GELU(), nn.Flatten())
         self.lips = nn.Sequential(_norm(64), nn.Conv2d(64, half, 3, 2, 1), nn.GELU(), nn.Flatten())
         self.eyes = nn.Sequential(_norm(64), nn.Conv2d(64, half, 3, 2, 1), nn.GELU(), nn.Flatten())
-        self.shape = nn.Sequential(nn.BatchNorm1d(2 * MESH, affine=False), nn.Dropout(0.1), nn.Linear(2 * MESH, 256), nn.GELU())
-        self.trunk = nn.Sequential(nn.Dropout(0.3), nn.Linear(4 * 16 * half + 256, 256), nn.GELU(), nn.Dropout(0.3))
+        self.shape = nn.Sequential(nn.BatchNorm1d(2 * len(MARKS), affine=False), nn.Linear(2 * len(MARKS), 256), nn.GELU())
+        self.trunk = nn.Sequential(nn.Dropout(0.1), nn.Linear(4 * 16 * half + 256, 256), nn.GELU(), nn.Dropout(0.1))
         self.soft = nn.Linear(256, len(EMOTIONS))
         self.strengths = nn.Linear(256, len(EMOTIONS) - 1)
         self.units = nn.Linear(256, len(FACE_UNITS))
@@ -106,9 +167,10 @@ class ExpressionHead(nn.Module):
         """What is seen of n faces to what it means."""
         face = self.face(torch.cat([seen.face, self.whole(seen.whole)], 1))
         parts = [self.small(face), self.lips(seen.lips), self.eyes(seen.left), self.eyes(seen.right.flip(-1))]
-        x = self.trunk(torch.cat([*parts, self.shape(seen.points.flatten(1))], 1))
+        marks = self.marks(seen)
+        x = self.trunk(torch.cat([*parts, self.shape(upright(marks).flatten(1))], 1))
         strengths = MAX_STRENGTH * torch.sigmoid(self.strengths(x))
-        return Found(self.soft(x), F.pad(strengths, (1, 0)), torch.sigmoid(self.units(x)))
+        return Found(self.soft(x), F.pad(strengths, (1, 0)), torch.sigmoid(self.units(x)), marks)
 
 
 class ExpressionRecogniser(nn.Module):
@@ -129,9 +191,19 @@ class ExpressionRecogniser(nn.Module):
         Raises:
             UserError: a weight file is missing.
         """
-        head = ExpressionHead(**load_card("expression")["shape"])
-        head.load_state_dict({name: value.float() for name, value in load_weights("expression").items()})
-        return cls(head).to(device).eval().requires_grad_(False)
+        network = cls(ExpressionHead(**load_card("expression")["shape"]))
+        network.restore({name: value.float() for name, value in load_weights("expression").items()})
+        return network.to(device).eval().requires_grad_(False)
+
+    def learned(self) -> dict[str, Tensor]:
+        """All that training changes, by name: parameters, and what the norms of the head have seen."""
+        fixed = {f"eyes.{name}" for name, _ in self.eyes.named_buffers()}
+        return {name: value for name, value in self.state_dict().items() if name not in fixed}
+
+    def restore(self, learned: dict[str, Tensor]) -> None:
+        """Take over what `learned` gave, all of it."""
+        fixed = {name: value for name, value in self.state_dict().items() if name not in self.learned()}
+        self.load_state_dict(fixed | learned)
 
     def forward(self, faces: Tensor) -> Found:
         """Faces [n,3,SIZE,SIZE] 0..1, as `look` cuts them, to what they show."""
@@ -184,11 +256,11 @@ def zoomed(matrices: Tensor) -> Tensor:
     return torch.cat([linear, (matrices[:, :, :2] @ middle + matrices[:, :, 2] - linear @ middle)[..., None]], 2)
 
 
-def place_points(landmarks: Tensor) -> Tensor:
-    """Landmarks [n,478,2+] in pixels as places [n,MESH,2] upright in their face crop, -1..1; without the irises."""
-    matrices = crop_matrices(landmarks, 2)
-    back = torch.linalg.inv(matrices[:, :, :2])
-    return (landmarks[:, :MESH, :2] - matrices[:, None, :, 2]) @ back.transpose(1, 2) - 1
+def upright(marks: Tensor) -> Tensor:
+    """Places [n,M,2] of MARKS as distances between the eyes from their middle, however the head is tilted, near or far."""
+    steady = marks[:, [MARKS.index(number) for number in STEADY]]
+    matrices = similarity_matrices(marks.new_tensor(PLACES), steady)
+    return (marks - matrices[:, None, :, 2]) @ torch.linalg.inv(matrices[:, :, :2]).transpose(1, 2)
 
 
 def expression_loss(found: Found, strengths: Tensor, units: Tensor) -> Tensor:

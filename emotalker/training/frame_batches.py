@@ -112,7 +112,7 @@ class FramePairs:
         rows, frames = torch.tensor(chosen).unbind(1)
         speech, heard, strengths = (self.tables[name][rows, frames] for name in ("speech", "heard", "strengths"))
         mirrored = np.array([draw is not None and draw.random() < MIRROR for _ in chosen])
-        motion, own, _, _ = self.movement(np.array(indices), mirrored)
+        motion, own, taken, _, _ = self.movement(np.array(indices), mirrored)
         corners = torch.zeros(len(chosen), 2)
         if draw is not None:
             for i in range(len(chosen)):
@@ -127,20 +127,23 @@ class FramePairs:
                 pictures, maps, corners = self._window(pictures, maps, window, draw)
         guide, portrait, truth = (value.contiguous() for value in pictures.unbind(1))
         ones = torch.ones(len(chosen))
-        return FrameBatch(PaintConditions(guide, portrait, maps, speech, heard, strengths, motion, own, ones, corners), truth)
+        told = speech, heard, strengths, motion, own, taken, ones, corners
+        return FrameBatch(PaintConditions(guide, portrait, maps, *told), truth)
 
-    def movement(self, indices: np.ndarray, mirrored: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def movement(self, indices: np.ndarray, mirrored: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """What moves in frames with the given numbers, those mirrored that are so marked: motion [n,58], units of the portrait
-        as the recogniser sees them [n,52], places and drifts [n,478,2] in pixels."""
+        as the recogniser sees them and as the fit took them away [n,52], places and drifts [n,478,2] in pixels."""
         rows, frames = (torch.from_numpy(part) for part in np.divmod(indices, FRAMES))
         units, head, places, drifts = (self.tables[name][rows, frames] for name in ("units", "head", "places", "drifts"))
-        motion, own, places, drifts = torch.cat([units, head], 1), self.own[rows], places.clone(), drifts.clone()
+        motion, places, drifts = torch.cat([units, head], 1), places.clone(), drifts.clone()
+        own, taken = self.own[rows], self.tables["taken"][rows]
         some = torch.from_numpy(mirrored)
         motion[some] = motion[some][:, self.swap] * torch.from_numpy(self.signs)
-        own[some] = own[some][:, self.swap[: own.shape[1]]]
+        for units in (own, taken):
+            units[some] = units[some][:, self.swap[: units.shape[1]]]
         places[some, :, 0] = CROP - places[some, :, 0]
         drifts[some, :, 0] *= -1
-        return motion, own, places * (self.size / CROP), drifts * (self.size / CROP)
+        return motion, own, taken, places * (self.size / CROP), drifts * (self.size / CROP)
 
     def _window(self, pictures: Tensor, maps: Tensor, window: int, draw: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The same random window, for each frame its own, of pictures [n,3,3,s,s] and maps [n,8,s/4,s/4]; and where its corner

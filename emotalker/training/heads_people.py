@@ -39,6 +39,15 @@ HAIR_SHARES = {
 }  # fmt: skip
 
 
+LIP_LINE = (13, 14)
+"""Landmarks in the middle of the inner lips."""
+FRONT_TEETH = 0.1
+"""Front teeth lie nearer to the middle than this."""
+TEETH_SHOWN, OVERBITE = (0.05, 0.02), (0.045, 0.012)
+"""How far upper front teeth reach below the line of the closed lips, and lower ones above their edge: mean and spread in rig
+units (6.3 cm), 3 mm each; dentists find 2 to 4 mm of the one at rest and 2 to 3 mm of the other."""
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """What a person is dressed in.
@@ -222,6 +231,22 @@ def shaped_brows(brows: Tensor, size: float, tilt: float) -> Tensor:
     return result
 
 
+def set_teeth(kit: HeadKit, vertices: Tensor, random: np.random.Generator) -> None:
+    """Put a person's teeth where people have them (vertices [V,3] in place); those of the shapes sit far too high."""
+    rig = kit.rig
+    line = rig.landmarks(vertices)[LIP_LINE, 1].mean()
+    upper, lower = (rig.group_vertices(name) for name in ("teeth_upper", "teeth_lower"))
+
+    def front(teeth: Tensor) -> Tensor:
+        points = vertices[teeth]
+        return points[points[:, 0].abs() < FRONT_TEETH, 1]
+
+    edge = line - float(np.clip(random.normal(*TEETH_SHOWN), 0, 0.08))
+    vertices[upper, 1] += edge - front(upper).min()
+    overbite = float(np.clip(random.normal(*OVERBITE), 0.01, 0.07))
+    vertices[lower, 1] += edge + overbite - front(lower).max()
+
+
 def make_person(kit: HeadKit, identity: int, shape: np.ndarray, look: Look, age: float, sex: float) -> Person:
     """A person of base vertices [B,3] (decimetres)."""
     rig, unit = kit.rig, eye_distance(kit.base)
@@ -248,6 +273,7 @@ def make_person(kit: HeadKit, identity: int, shape: np.ndarray, look: Look, age:
     lids = [Edge.make(rings, rig.lid_ring_numbers, far, flat, LID_FADE, 1.0) for rings in rig.lid_rings]
     for _ in range(4):
         lips.spread(vertices, lips.across(vertices) / 2)
+    set_teeth(kit, vertices[: len(neutral)], np.random.default_rng([identity, 7]))
     down = torch.tensor([0.0, -1.0, 0.0])
     blink = []
     for side, edge in zip(SIDES, lids, strict=True):

@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS
+from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..face.crop import crop_matrices, cut
 from ..face.finder import FaceFinder
 from ..face.portrait import Portrait
@@ -50,6 +50,9 @@ SHARD = 40
 """Portraits in a file."""
 PERFORMED = 0.75
 """Share of frames that come from the motion corpus; the others show any face, to no sound."""
+WIDE, SHUT = 0.25, 0.1
+"""Share of frames whose jaw is opened further, and whose lids are closed further, than they would be: what calm speech hardly
+shows, but shouts, yawns and blinks do."""
 HELD_OUT = 20
 """Every so many clips of the motion corpus one is for the held-out split alone."""
 CALM, STILL_POSE = 0.5, (7.0, 4.0, 3.0)
@@ -71,7 +74,7 @@ class Pair:
         strengths: [FRAMES,8] of the emotions.
         places: [FRAMES,478,2] where the landmarks truly lie in the crops; drifts [FRAMES,478,2] from there to where the guide
             has what they mark: the difference of the two motions alone, not of what was taken for a landmark in the portrait.
-        own_units: [52] of the portrait; own_strengths [8].
+        own_units: [52] of the portrait; taken [52] those that the fit took away from it; own_strengths [8].
         identity: number of the person.
     """
 
@@ -87,6 +90,7 @@ class Pair:
     places: Tensor
     drifts: Tensor
     own_units: Tensor
+    taken: Tensor
     own_strengths: Tensor
     identity: int
 
@@ -128,6 +132,13 @@ class PairMaker:
 
     def moment(self, random: np.random.Generator) -> Moment:
         """A random frame."""
+        found = self._performed(random)
+        jaw, lids = (random.uniform(0.2, 0.9) if random.random() < share else 0.0 for share in (WIDE, SHUT))
+        for name, weight in (("jawOpen", jaw), ("eyeBlinkLeft", lids), ("eyeBlinkRight", lids)):
+            found.units[UNIT_INDEX[name]] = max(found.units[UNIT_INDEX[name]], weight)
+        return found
+
+    def _performed(self, random: np.random.Generator) -> Moment:
         if random.random() >= PERFORMED:
             face = random_faces(1, random)
             units = face.units[0].clone()
@@ -220,6 +231,7 @@ class PairMaker:
             places=places,
             drifts=change - true_change,
             own_units=own.units,
+            taken=portrait.fitted.expression,
             own_strengths=own.strengths,
             identity=identity,
         )
@@ -247,7 +259,7 @@ def _bytes(pictures: Tensor) -> np.ndarray:
     return (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
-TABLES = ("units", "head", "speech", "heard", "strengths", "places", "drifts", "own_units", "own_strengths")
+TABLES = ("units", "head", "speech", "heard", "strengths", "places", "drifts", "own_units", "taken", "own_strengths")
 
 
 def write_shard(path: Path, pairs: list[Pair]) -> None:

@@ -60,7 +60,7 @@ shows through. How often a step is drawn from there; the others come from anywhe
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "perception": 0.02}
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "perception": 0.04}
 """Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; emotions and face units that the
 recogniser finds in the denoised picture."""
 PARTS = ("perception", *TOKENS)
@@ -93,7 +93,7 @@ class Run:
         else:
             self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
             if options.start_from is not None:
-                self.model.load_state_dict({name: value.float() for name, value in load_file(options.start_from).items()})
+                self.model.load_state_dict(_begun(load_file(options.start_from), self.model.state_dict()))
             fit_drift(self.model, self.pairs, options.seed)
             self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         # Where a broken run went on: other pictures than before.
@@ -229,6 +229,15 @@ class Run:
         return metrics
 
 
+def _begun(stored: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights to go on from; what their model was not told counts nothing yet."""
+    return {
+        name: torch.nn.functional.pad(stored[name].float(), (0, value.shape[-1] - stored[name].shape[-1]))
+        if value.dim() == 2 else stored[name].float()
+        for name, value in fresh.items()
+    }  # fmt: skip
+
+
 def half_precision(device: torch.device) -> contextlib.ExitStack:
     """Compute in bfloat16 on accelerators and processors with matrix units; weights, losses and optimiser stay in float32."""
     stack = contextlib.ExitStack()
@@ -241,13 +250,13 @@ def half_precision(device: torch.device) -> contextlib.ExitStack:
     return stack
 
 
-def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 1500, count: int = 256) -> None:
-    """Fit the drift to the landmarks' own, in seconds, before anything is trained; mirrored frames count as well."""
+def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 4000, count: int = 256) -> None:
+    """Fit the drift to the landmarks' own, in a minute, before anything is trained; mirrored frames count as well."""
     draw = np.random.default_rng([seed, 1])
     learned = [model.drift.weight, model.drift.bias]
     for parameter in learned:
         parameter.requires_grad_(True)
-    optimiser = torch.optim.AdamW(learned, lr=3e-3, weight_decay=0.1)
+    optimiser = torch.optim.AdamW(learned, lr=3e-3, weight_decay=0.0)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
         frames, mirrored = draw.integers(len(pairs), size=count), draw.random(count) < 0.5
@@ -259,9 +268,9 @@ def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 1
         parameter.requires_grad_(False)
 
 
-def drift_error(model: FrameDenoiser, motion: Tensor, own: Tensor, places: Tensor, drifts: Tensor) -> Tensor:
+def drift_error(model: FrameDenoiser, motion: Tensor, own: Tensor, taken: Tensor, places: Tensor, drifts: Tensor) -> Tensor:
     """How far the drift is from that of the landmarks, in pixels; arguments as of FramePairs.movement."""
-    found = model.drift_at(motion, own, motion.new_ones(len(motion)), places[:, None])[:, :, 0]
+    found = model.drift_at(motion, own, taken, motion.new_ones(len(motion)), places[:, None])[:, :, 0]
     inside = ((places > 0) & (places < model.shape.size)).all(2)[:, None]
     return ((found - drifts.transpose(1, 2)).abs() * inside).mean()
 

@@ -32,8 +32,8 @@ def conditions(count=2, size=64):
 
     return PaintConditions(
         draw(count, 3, size, size), draw(count, 3, size, size), draw(count, len(MAPS), size // BLOCK, size // BLOCK),
-        draw(count, EAR, 17), torch.ones(count), draw(count, 8), draw(count, MOTION), draw(count, 52), torch.ones(count),
-        torch.zeros(count, 2),
+        draw(count, EAR, 17), torch.ones(count), draw(count, 8), draw(count, MOTION), draw(count, 52), draw(count, 52),
+        torch.ones(count), torch.zeros(count, 2),
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_shape_and_repeatability(model):
     assert torch.equal(first, model(noisy, torch.tensor([10, 900]), conditions()))
 
 
-@pytest.mark.parametrize("name", ["guide", "portrait", "maps", "speech", "strengths", "motion", "own"])
+@pytest.mark.parametrize("name", ["guide", "portrait", "maps", "speech", "strengths", "motion", "own", "taken"])
 def test_every_condition_counts(model, name):
     noisy, step = torch.randn(2, STATE, 16, 16), torch.tensor(500)
     changed = conditions()

@@ -10,7 +10,17 @@ from emotalker.face.crop import crop_matrices, cut
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.motion import Motion
-from emotalker.perception.expression import MESH, ExpressionHead, ExpressionRecogniser, Seen, place_points
+from emotalker.perception.expression import (
+    MARKS,
+    MESH,
+    SIZE,
+    ExpressionHead,
+    ExpressionRecogniser,
+    Seen,
+    look,
+    upright,
+    zoomed,
+)
 from emotalker.picture import load_image
 
 
@@ -84,22 +94,31 @@ def test_what_shows_nothing_loses_less_when_nothing_is_wanted(recogniser, photo)
     assert recogniser.loss(crop, happy, units) < recogniser.loss(crop, sad, units)
 
 
-def test_landmarks_are_placed_upright_wherever_the_face_lies():
-    points = torch.rand(1, 478, 2)
+def test_marks_lie_where_the_face_finder_has_its_landmarks(recogniser, photo):
+    picture, landmarks = photo
+    matrix = zoomed(crop_matrices(landmarks[None], SIZE))[0]
+    found = recogniser(look(picture.permute(2, 0, 1)[None], landmarks[None]))
+    places = (found.marks[0] + 1) * (SIZE / 2) @ matrix[:, :2].T + matrix[:, 2]
+    between = (landmarks[468, :2] - landmarks[473, :2]).norm()
+    assert (places - landmarks[list(MARKS), :2]).norm(dim=1).mean() < 0.12 * between
+
+
+def test_marks_are_told_upright_wherever_the_face_lies():
+    points = torch.rand(1, len(MARKS), 2)
     angle = torch.tensor(0.3)
     turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
     moved = 40 * points @ turn.T + torch.tensor([100.0, 30.0])
-    assert place_points(points).shape == (1, MESH, 2)
-    assert torch.allclose(place_points(moved), place_points(points), atol=1e-3)
+    assert torch.allclose(upright(moved), upright(points), atol=1e-3)
 
 
 def test_the_head_looks_at_everything():
     torch.manual_seed(0)
     head = ExpressionHead(16).eval()
-    shapes = ((128, 16, 16), (128, 8, 8), (64, 8, 8), (64, 8, 8), (64, 8, 8), (MESH, 2))
+    shapes = ((32, 64, 64), (64, 32, 32), (128, 16, 16), (128, 8, 8), (64, 8, 8), (64, 8, 8), (64, 8, 8), (MESH, 2))
     seen = [torch.randn(2, *shape) for shape in shapes]
     plain = head(Seen(*seen))
     assert plain.logits.shape == (2, 8) and plain.strengths.shape == (2, 8) and plain.units.shape == (2, 52)
-    for i in range(len(seen)):
-        other = [value if j != i else value + 1 for j, value in enumerate(seen)]
+    assert plain.marks.shape == (2, len(MARKS), 2) and plain.marks.abs().max() < 1
+    for i in range(len(seen) - 1):  # the points are for the network itself
+        other = [value if j != i else value + torch.randn_like(value) for j, value in enumerate(seen)]
         assert not torch.allclose(head(Seen(*other)).logits, plain.logits, atol=1e-6)

@@ -107,6 +107,19 @@ def test_jaw_opens_the_mouth_in_the_picture(maker):
     assert ((seen == TEETH) | (seen == TONGUE)).float().mean() > 0.2
 
 
+def test_front_teeth_lie_where_people_have_them(maker):
+    rig = maker.kit.rig
+    for identity in range(4):
+        vertices = maker._person(identity)[0].neutral[: len(rig.vertices)]
+        line = rig.landmarks(vertices)[[13, 14], 1].mean()
+        edges = []
+        for name, edge in (("teeth_upper", torch.amin), ("teeth_lower", torch.amax)):
+            points = vertices[rig.group_vertices(name)]
+            edges.append(float(edge(points[points[:, 0].abs() < 0.1, 1], 0) - line))
+        upper, lower = edges  # from the line of the lips, in distances between the eyes, 6.3 cm
+        assert -0.09 < upper <= 1e-4 and 0 < lower - upper < 0.08
+
+
 def test_blink_closes_the_eyes(maker):
     wide, _ = portrait(maker, 4)
     shut, posed = portrait(maker, 4, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)

@@ -101,11 +101,12 @@ def test_batches_mirror_everything_together(data):
     right = MAPS.index("right")
     assert torch.equal(mirrored.conditions.maps[:, right], -plain.conditions.maps[:, right].flip(-1))
     assert torch.allclose(mirrored.conditions.motion[:, 52], -plain.conditions.motion[:, 52])
-    (_, own, places, drifts), (_, other, left, turned) = (
+    (_, own, taken, places, drifts), (_, other, lost, left, turned) = (
         pairs.movement(np.array([0, 5]), np.full(2, m)) for m in (False, True)
     )
     assert torch.allclose(left[..., 0], 256 - places[..., 0]) and turned.equal(drifts * torch.tensor([-1.0, 1.0]))
-    assert torch.equal(own[:, UNIT_INDEX["mouthSmileLeft"]], other[:, UNIT_INDEX["mouthSmileRight"]])
+    for plain, mirrored in ((own, other), (taken, lost)):
+        assert torch.equal(plain[:, UNIT_INDEX["mouthSmileLeft"]], mirrored[:, UNIT_INDEX["mouthSmileRight"]])
 
 
 def test_windows_are_parts_of_the_crop(data):
@@ -119,7 +120,7 @@ def test_the_drift_is_fitted_to_the_landmarks(data):
     model = FrameDenoiser(FrameShape(channels=(16, 16, 32, 32), tokens=32))
     moves = pairs.movement(np.arange(len(pairs)), np.zeros(len(pairs), bool))
     before = drift_error(model, *moves)
-    assert before == pytest.approx(float(moves[3].abs().mean()), rel=0.2)  # nothing drifts yet; some landmarks lie outside
+    assert before == pytest.approx(float(moves[4].abs().mean()), rel=0.2)  # nothing drifts yet; some landmarks lie outside
     fit_drift(model, pairs, 0, steps=60, count=12)
     assert drift_error(model, *moves) < 0.8 * before
 
