@@ -164,7 +164,8 @@ class PairMaker:
         if person.look.hair in FRINGES:
             return None
         skin = self.renderer.painter.paint(person.look)
-        own = self.moment(random)
+        # The portrait itself is as people are taken, its jaw opened no further.
+        own = self._performed(random)
         if random.random() < CALM:
             own = Moment(own.units * random.uniform(0, 0.25), own.head, own.speech, own.heard, own.strengths * 0)
         turn = tuple(float(value) for value in random.normal(0, STILL_POSE))
