@@ -51,9 +51,9 @@ def measure_held_out(network: ExpressionRecogniser, shared: Path, heads: Path | 
     """Figures of held-out synthetic people."""
     if heads is None:
         maker = HeadMaker(HeadKit.load(shared / "heads"), "held_out", seed=7)
-        faces = FacePictures.of(pictures_of(maker.make_many(range(400))))
+        faces = FacePictures(pictures_of(maker.make_many(range(400))))
     else:
-        faces = FacePictures(heads / "held_out", pairs and pairs / "held_out")
+        faces = FacePictures.load(heads / "held_out", pairs and pairs / "held_out")
     figures = accuracy(network, faces)
     print(f"{len(faces)} held-out faces")
     for name, value in figures.items():

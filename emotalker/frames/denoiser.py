@@ -35,6 +35,7 @@ EAR = 9
 """Frames of speech at 25 a second around a frame, itself in the middle: 0.36 s."""
 MOTION = len(FACE_UNITS) + 6
 TOLD = MOTION + 2 * len(FACE_UNITS)
+"""Numbers that are known of a whole frame: its motion, what the portrait shows, what was taken away from it."""
 UNIT_SIZE = 0.3
 """A face unit that is clearly there."""
 

@@ -65,27 +65,13 @@ class Faces:
 
 
 class FacePictures:
-    """All faces of a folder of heads and one of pairs, either of which may be None.
+    """Pictures of faces to learn from, kept in memory.
 
-    Raises:
-        FileNotFoundError: there are none.
+    Args:
+        pictures: all of one size.
     """
 
-    def __init__(self, heads: Path | None, pairs: Path | None) -> None:
-        paths = [(path, _of_heads) for path in (sorted(heads.glob("heads-*.safetensors")) if heads else [])]
-        paths += [(path, _of_pairs) for path in (sorted(pairs.glob("pairs-*.safetensors")) if pairs else [])]
-        if not paths:
-            raise FileNotFoundError(f"no heads and no pairs in {heads} and {pairs}: make them first, see --help")
-        self._fill([picture for path, read in tqdm(paths, unit="file", disable=None) for picture in read(path)])
-
-    @classmethod
-    def of(cls, pictures: list[Picture]) -> "FacePictures":
-        """Just these."""
-        made = cls.__new__(cls)
-        made._fill(pictures)
-        return made
-
-    def _fill(self, pictures: list[Picture]) -> None:
+    def __init__(self, pictures: list[Picture]) -> None:
         self.images = [torch.from_numpy(picture.image) for picture in pictures]
         self.matrix, self.points, self.strengths, self.units = (
             torch.stack([getattr(picture, name) for picture in pictures]).float()
@@ -93,6 +79,19 @@ class FacePictures:
         )
         self.kind = torch.tensor([picture.kind for picture in pictures])
         self.swap, self.partner = torch.from_numpy(mirror()[0][: len(FACE_UNITS)]), partners()
+
+    @classmethod
+    def load(cls, heads: Path | None, pairs: Path | None) -> "FacePictures":
+        """All faces of a folder of heads and one of pairs, either of which may be None.
+
+        Raises:
+            FileNotFoundError: there are none.
+        """
+        paths = [(path, _of_heads) for path in (sorted(heads.glob("heads-*.safetensors")) if heads else [])]
+        paths += [(path, _of_pairs) for path in (sorted(pairs.glob("pairs-*.safetensors")) if pairs else [])]
+        if not paths:
+            raise FileNotFoundError(f"no heads and no pairs in {heads} and {pairs}: make them first, see --help")
+        return cls([picture for path, read in tqdm(paths, unit="file", disable=None) for picture in read(path)])
 
     def __len__(self) -> int:
         return len(self.images)

@@ -139,8 +139,8 @@ class FramePairs:
         own, taken = self.own[rows], self.tables["taken"][rows]
         some = torch.from_numpy(mirrored)
         motion[some] = motion[some][:, self.swap] * torch.from_numpy(self.signs)
-        for units in (own, taken):
-            units[some] = units[some][:, self.swap[: units.shape[1]]]
+        for expression in (own, taken):
+            expression[some] = expression[some][:, self.swap[: expression.shape[1]]]
         places[some, :, 0] = CROP - places[some, :, 0]
         drifts[some, :, 0] *= -1
         return motion, own, taken, places * (self.size / CROP), drifts * (self.size / CROP)

@@ -93,7 +93,7 @@ class Run:
         else:
             self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
             if options.start_from is not None:
-                self.model.load_state_dict(_begun(load_file(options.start_from), self.model.state_dict()))
+                self.model.load_state_dict({name: value.float() for name, value in load_file(options.start_from).items()})
             fit_drift(self.model, self.pairs, options.seed)
             self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         # Where a broken run went on: other pictures than before.
@@ -227,15 +227,6 @@ class Run:
         }
         (folder / f"{self.options.name}.json").write_text(json.dumps(card, indent=2) + "\n")
         return metrics
-
-
-def _begun(stored: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights to go on from; what their model was not told counts nothing yet."""
-    return {
-        name: torch.nn.functional.pad(stored[name].float(), (0, value.shape[-1] - stored[name].shape[-1]))
-        if value.dim() == 2 else stored[name].float()
-        for name, value in fresh.items()
-    }  # fmt: skip
 
 
 def half_precision(device: torch.device) -> contextlib.ExitStack:

@@ -58,8 +58,8 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.device = options, torch.device(options.device)
         torch.manual_seed(options.seed)
-        self.faces = FacePictures(options.heads / "train", options.pairs / "train")
-        self.held_out = FacePictures(options.heads / "held_out", options.pairs / "held_out")
+        self.faces = FacePictures.load(options.heads / "train", options.pairs / "train")
+        self.held_out = FacePictures.load(options.heads / "held_out", options.pairs / "held_out")
         count = torch.bincount(self.faces.kind, minlength=len(KINDS)).clamp(min=1)
         self.chance = (torch.tensor([SHARES[kind] for kind in KINDS]) / count)[self.faces.kind]
         self.model = ExpressionRecogniser(ExpressionHead(**SHAPE)).to(self.device)

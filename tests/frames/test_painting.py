@@ -1,6 +1,7 @@
 """Painting guide frames: what is kept, what may change, that nothing depends on chunks, and what weight files may hold."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,3 +159,12 @@ def test_weight_files(tmp_path, model):
     for path in (broken, tmp_path / "none.safetensors"):
         with pytest.raises(UserError, match=path.name):
             load_painter(path)
+
+
+def test_the_painter_knows_what_was_taken_from_the_portrait(renderer, model, take):
+    portrait = renderer.portrait
+    painting = Painting(PaintSettings(), None, EmotionTrack.constant(happy=0.5))
+    taking = painting.painter(model, renderer, take)
+    assert torch.allclose(taking.taken[0], portrait.fitted.expression) and taking.taken.max() > 0.2  # the sample smiles
+    keeping = painting.painter(model, GuideRenderer(replace(portrait, neutralise=False)), take)
+    assert torch.equal(keeping.taken, keeping.own)

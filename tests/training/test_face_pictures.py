@@ -11,18 +11,18 @@ from emotalker.training.face_pictures import KINDS, FacePictures, Picture, partn
 
 
 def test_all_kinds_of_faces_are_loaded(data):
-    faces = FacePictures(data / "heads" / "train", data / "pairs" / "train")
+    faces = FacePictures.load(data / "heads" / "train", data / "pairs" / "train")
     assert torch.bincount(faces.kind).tolist() == [8, 3, 12, 12] and len(KINDS) == 4
     batch = next(faces.whole(5))
     assert batch.faces.shape == (5, 3, SIZE, SIZE) and batch.points.shape == (5, MESH, 2) and batch.points.isfinite().all()
     known = faces.points.isfinite().all(2).all(1)
     assert [kind for kind in KINDS if known[faces.kind == KINDS.index(kind)].all()] == ["head", "truth"]
     with pytest.raises(FileNotFoundError, match="make them first"):
-        FacePictures(data / "nothing", None)
+        FacePictures.load(data / "nothing", None)
 
 
 def test_true_landmarks_lie_where_the_recogniser_finds_them(data):
-    faces = FacePictures(data / "heads" / "train", data / "pairs" / "train")
+    faces = FacePictures.load(data / "heads" / "train", data / "pairs" / "train")
     recogniser = ExpressionRecogniser.load()
     for kind in ("head", "truth"):
         batch = faces.batch((faces.kind == KINDS.index(kind)).nonzero().flatten())
@@ -38,7 +38,7 @@ def test_a_mirror_swaps_the_sides(monkeypatch):
     for name in ("SHIFT", "GROW", "TURN"):
         monkeypatch.setattr(face_pictures, name, 0.0)
     monkeypatch.setattr(face_pictures, "vary", lambda faces, draw: faces)
-    pictures = FacePictures.of([Picture(image, torch.eye(2, 3), points, torch.zeros(8), units, 0)])
+    pictures = FacePictures([Picture(image, torch.eye(2, 3), points, torch.zeros(8), units, 0)])
     plain = pictures.batch(torch.tensor([0]))
     for share in (0.0, 1.0):
         monkeypatch.setattr(face_pictures, "MIRROR", share)
@@ -63,7 +63,7 @@ def test_points_follow_the_variations(monkeypatch):
     image[90:98, 140:148] = 255
     points = torch.full((MESH, 2), 50.0)
     points[5] = points[partners()[5]] = torch.tensor([144.0, 94.0])
-    faces = FacePictures.of([Picture(image, torch.eye(2, 3), points, torch.zeros(8), torch.zeros(52), 0)] * 6)
+    faces = FacePictures([Picture(image, torch.eye(2, 3), points, torch.zeros(8), torch.zeros(52), 0)] * 6)
     batch = faces.batch(torch.arange(6), torch.Generator().manual_seed(3))
     for face, place in zip(batch.faces.mean(1), batch.points[:, 5], strict=True):
         bright = (face > 0.6 * face.amax()).nonzero().float().mean(0).flip(0) + 0.5

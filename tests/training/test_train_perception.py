@@ -76,7 +76,7 @@ def test_accuracy_counts_what_is_named():
     strengths[0, EMOTION_INDEX["happy"]] = strengths[1, EMOTION_INDEX["sad"]] = 0.9
     strengths[2, EMOTION_INDEX["happy"]], strengths[2, EMOTION_INDEX["sad"]] = 0.9, 0.8  # two emotions: not counted
     image, unknown = np.zeros((SIZE, SIZE, 3), dtype=np.uint8), torch.full((MESH, 2), torch.nan)
-    faces = FacePictures.of([Picture(image, torch.eye(2, 3), unknown, row, torch.zeros(52), 0) for row in strengths])
+    faces = FacePictures([Picture(image, torch.eye(2, 3), unknown, row, torch.zeros(52), 0) for row in strengths])
 
     class Happy:
         head = ExpressionHead(8)
