@@ -7,7 +7,7 @@ is done with one still picture of each emotion alone at strength 1 and one of th
 directions, measured from the calm face. Each frame's units are then explained as a non-negative mixture of the seven
 directions (least squares): its weights are the measured strengths. Asked and measured strengths are both averaged over half a
 second (lips and blinks pass faster, emotions do not), and compared by Spearman's rank correlation over all frames, for each
-of the three emotions asked for.
+of the three emotions asked for. The mean over four takes counts: one take's correlation differs from another's by up to 0.15.
 """
 
 from pathlib import Path
@@ -39,6 +39,7 @@ PROMPT = "starts out overjoyed, then she is absolutely furious, and finally deep
 ASKED = ("happy", "angry", "sad")
 CROP = (slice(0, 288), slice(80, 368))  # rows and columns of the sample portrait: its head
 SECONDS, FPS = 5, 25.0
+SEEDS = range(4)
 HALF_SECOND = 13  # frames
 OF_EMOTION = ("brow", "eyeWide", "eyeSquint", "cheekSquint", "nose", "mouthSmile", "mouthFrown", "mouthDimple")
 KEPT = [index for index, name in enumerate(FACE_UNITS) if name.startswith(OF_EMOTION)]
@@ -46,7 +47,7 @@ KEPT = [index for index, name in enumerate(FACE_UNITS) if name.startswith(OF_EMO
 
 @pytest.fixture(scope="module")
 def strengths():
-    """Asked and measured strengths [T, 8] over time, averaged over half a second."""
+    """Asked [T, 8] and, for each take, measured strengths [S, T, 8] over time, averaged over half a second."""
     waveform, rate = read_audio(SAMPLES / "emotalker_voice.wav")
     speech = analyse_speech(waveform[:, : SECONDS * rate], rate, FPS)
     track = read_prompt(PROMPT, EmotionIntensityBlock.load(), features=speech).track
@@ -60,12 +61,14 @@ def strengths():
         return fit_units(portrait.fitted, finder.track(frames, portrait.face)[0])[:, KEPT]
 
     alone = seen(still(torch.eye(len(EMOTIONS)) * (torch.arange(len(EMOTIONS)) > 0)))
-    shown = seen(make_take(load_denoiser(), speech, track, seed=1))
     directions = (alone[1:] - alone[:1]).T.double().numpy()
-    mixtures = [nnls(directions, row)[0] for row in (shown - alone[:1]).double().numpy()]
-    measured = F.pad(torch.from_numpy(np.stack(mixtures)), (1, 0))  # neutral is what is left
+    measured = []
+    for seed in SEEDS:
+        shown = seen(make_take(load_denoiser(), speech, track, seed))
+        mixtures = [nnls(directions, row)[0] for row in (shown - alone[:1]).double().numpy()]
+        measured.append(_averaged(F.pad(torch.from_numpy(np.stack(mixtures)), (1, 0))))  # neutral is what is left
     times = (torch.arange(len(shown), dtype=torch.float64) + 0.5) / FPS
-    return _averaged(track.at(times)), _averaged(measured)
+    return _averaged(track.at(times)), torch.stack(measured)
 
 
 def _averaged(curves: torch.Tensor) -> torch.Tensor:
@@ -76,15 +79,15 @@ def _averaged(curves: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("emotion", ASKED)
 def test_the_face_follows_what_the_prompt_asks_for(strengths, emotion):
-    asked, measured = (curves[:, EMOTION_INDEX[emotion]] for curves in strengths)
+    asked, takes = (curves[..., EMOTION_INDEX[emotion]] for curves in strengths)
     assert asked.max() >= 0.5 and asked.min() <= 0.1, "the prompt asks for it, and not all the time"
-    correlation = spearmanr(asked, measured).statistic
-    assert correlation >= 0.8, f"{emotion}: {correlation:.3f}"
+    correlations = [spearmanr(asked, measured).statistic for measured in takes]
+    assert np.mean(correlations) >= 0.8, f"{emotion}: {correlations}"
 
 
 def test_at_each_emotions_height_it_is_the_one_that_shows_most(strengths):
     asked, measured = strengths
     for emotion in ASKED:
         height = asked[:, EMOTION_INDEX[emotion]].argmax()
-        shown = EMOTIONS[int(measured[height].argmax())]
+        shown = EMOTIONS[int(measured.mean(0)[height].argmax())]
         assert shown == emotion, f"where {emotion} is asked for most, {shown} shows most"

@@ -18,3 +18,14 @@ FACE_UNITS: tuple[str, ...] = (
 )  # fmt: skip
 
 UNIT_INDEX: dict[str, int] = {name: index for index, name in enumerate(FACE_UNITS)}
+
+
+def _other_side(name: str) -> str:
+    for one, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(one):
+            return name.removesuffix(one) + other
+    return name
+
+
+MIRRORED: tuple[int, ...] = tuple(UNIT_INDEX[_other_side(name)] for name in FACE_UNITS)
+"""The unit that each is in a mirror."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from .arkit import FACE_UNITS, UNIT_INDEX
+from .arkit import FACE_UNITS
 from .landmarks478 import FACE_OVAL, IRIS
 from .rig import Rig
 
@@ -25,14 +25,31 @@ EXPRESSION = {
 }  # fmt: skip
 """Units that a still picture can show apart from identity, with the weight they are expected to have. What could as well be
 the person's build (brow height, lip shape) is expected to be small: taking it away would change who it is."""
+READ = 0.05
+"""How far a reading of the expression recogniser may be from a unit's weight."""
+FROM_LANDMARKS = ("eyeBlink", "jawOpen")
+"""Units of which landmarks say more than a reading: how far lids and lips are apart."""
+NOT_TAKEN = ("eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "mouthClose", "tongueOut")
+"""Units that are never taken for the source's: gaze is carried by the eyeballs, and the others say nothing without a jaw."""
 ROUNDS = 8
 
 
-def expression_units() -> tuple[list[int], np.ndarray]:
-    """(unit indices, prior deviations) of the source expression that is estimated."""
-    names = [n for n in FACE_UNITS if n.removesuffix("Left").removesuffix("Right") in EXPRESSION or n in EXPRESSION]
-    deviations = [EXPRESSION.get(n, EXPRESSION.get(n.removesuffix("Left").removesuffix("Right"))) for n in names]
-    return [UNIT_INDEX[n] for n in names], np.array(deviations)
+def expression_prior(shown: np.ndarray | None = None) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Indices of the units of the source's expression that are estimated, the weights that are expected, and how far off
+    they may be.
+
+    Args:
+        shown: [52] weights that the expression recogniser reads; None where nobody has looked.
+    """
+    found = []
+    for index, unit in enumerate(FACE_UNITS):
+        name = unit if unit in EXPRESSION else unit.removesuffix("Left").removesuffix("Right")
+        if shown is not None and name not in FROM_LANDMARKS + NOT_TAKEN:
+            found.append((index, shown[index], READ))
+        elif name in EXPRESSION:
+            found.append((index, 0.0, EXPRESSION[name]))
+    indices, means, deviations = zip(*found, strict=True)
+    return list(indices), np.array(means), np.array(deviations)
 
 
 @dataclass
@@ -89,15 +106,16 @@ class Shape:
     expression: np.ndarray
 
 
-def fit_shape(rig: Rig, landmarks: np.ndarray) -> Shape:
-    """Camera, identity and expression that explain landmarks [478,3] (pixels) best under the priors.
+def fit_shape(rig: Rig, landmarks: np.ndarray, shown: np.ndarray | None = None) -> Shape:
+    """Camera, identity and expression that explain landmarks [478,3] (pixels) best under the priors; `shown` [52] is what the
+    expression recogniser reads, if it was asked.
 
     Gauss-Newton over all of them at once; expression weights are kept between 0 and 1.
     """
     picked = np.setdiff1d(np.arange(478), np.array(IRIS).ravel())
     seen = landmarks[picked].astype(np.float64)
     neutral = rig.landmarks(rig.vertices)[picked].double().numpy()
-    units, unit_deviation = expression_units()
+    units, unit_mean, unit_deviation = expression_prior(shown)
     identity = rig.landmarks(rig.identity)[:, picked].double().numpy()
     expression = rig.landmarks(rig.units[units])[:, picked].double().numpy()
     basis = np.concatenate([identity, expression])
@@ -118,14 +136,15 @@ def fit_shape(rig: Rig, landmarks: np.ndarray) -> Shape:
         columns += [np.tile(axis, (len(seen), 1)) * camera.scale for axis in np.eye(3)]
         jacobian = np.concatenate([np.stack(columns), basis @ matrix.T])
         rows = (jacobian * precision).reshape(len(jacobian), -1).T
-        # Solve for the amounts themselves, not their change: the priors pull them to zero.
+        # Solve for the amounts themselves, not their change: the priors pull them to their means.
         now = np.concatenate([np.zeros(7), amounts])
-        target = ((seen - camera.place(model)) * precision).ravel() + rows @ now
+        target = rows.T @ (((seen - camera.place(model)) * precision).ravel() + rows @ now)
+        target[-len(units) :] += unit_mean / unit_deviation**2
         normal = rows.T @ rows
         normal[np.arange(7, len(now)), np.arange(7, len(now))] += prior**2
         normal[np.arange(7), np.arange(7)] += 1e-6
         root = np.linalg.cholesky(normal)
-        solution = lsq_linear(root.T, np.linalg.solve(root, rows.T @ target), (low, high), method="bvls", tol=1e-6).x
+        solution = lsq_linear(root.T, np.linalg.solve(root, target), (low, high), method="bvls", tol=1e-6).x
         camera = Camera(
             turned(camera.rotation, np.clip(solution[:3], -0.5, 0.5)),
             camera.scale * float(np.exp(np.clip(solution[3], -0.5, 0.5))),

@@ -19,27 +19,27 @@ __all__ = ["FittedRig", "fit_rig", "fit_units"]
 
 DEPTH_SHARE = 0.3
 """How much of the residual in mediapipe's rough depth the warp takes over."""
-SURE = 0.08
+SURE = 0.05
 """Weight that an estimated expression must exceed to count, and that is taken off it: calm faces read up to about 0.2 in
 some unit, and taking an expression away that is not there would change the person."""
-BROAD = 0.3
-"""Weight from which an estimated smile is broad. Of the data kit's people one laughs: 0.58 to 0.66 in two pictures; the
-others up to 0.31."""
-BROAD_CORNERS, BROAD_CHEEKS = 0.75, 0.9
-"""What a broad smile has beside its estimate, for each weight above BROAD: corners that reach further than the rig's, and
-cheeks, which are not estimated. Set by looking at that one face: without its expression it is calm, and sad when asked."""
+BROAD, BROAD_CORNERS = 0.3, 0.3
+"""Weight from which an estimated smile is broad, and by how much further its corners then reach than the rig's, for each weight
+above. Of the data kit's people one laughs, about 0.8; the others are read up to 0.4. Set by looking at that one face:
+without its expression it is calm."""
 SEAL_ROUNDS = 6
 CLOSED = 0.035
 """Lips count as closed where the landmarks' gap is below this share of the mouth's width: the finder's noise on closed lips."""
 
 
-def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = None) -> FittedRig:
+def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = None, shown: Tensor | None = None) -> FittedRig:
     """The rig fitted to a face's landmarks.
 
     Args:
         rig: the head model, on the CPU.
         landmarks: [478,3] pixels: x right, y down, z smaller = nearer.
         image_size: height and width of the picture, only to say which picture a broken face came from.
+        shown: [52] face units that the expression recogniser sees; None: landmarks alone tell the expression, and little of
+            brows, cheeks and nose.
 
     Raises:
         UserError: the landmarks do not form a face.
@@ -48,7 +48,7 @@ def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = No
     where = f" in the picture of {image_size[1]} x {image_size[0]} pixels" if image_size else ""
     if seen.shape != (478, 3) or not np.isfinite(seen).all() or np.ptp(seen[:468, :2], axis=0).min() < 4:
         raise UserError(f"The landmarks{where} do not form a face: use a portrait in which the whole face is seen.")
-    shape = fit_shape(rig, seen)
+    shape = fit_shape(rig, seen, None if shown is None else shown.double().numpy())
     camera = shape.camera
     identity = torch.from_numpy(shape.identity).to(rig.identity)
     expression = torch.from_numpy(shape.expression).to(rig.units)
@@ -75,8 +75,8 @@ def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = No
     carry_mouth(rig, vertices, before)
     place_lashes(rig, vertices, before)
     looks = place_eyeballs(rig, vertices, before, torch.from_numpy(seen).float(), axes, camera.scale)
-    corners, cheeks = broad_smile(expression)
-    expression = (expression - SURE).clamp(min=0) + cheeks
+    corners = broad_smile(expression)
+    expression = (expression - SURE).clamp(min=0)
     units, expression = suit_units(rig, vertices, matrix, expression, edges)
     # Only now: before, the wider mouth would pass for a smaller person's, with smaller units.
     expression = (expression + corners).clamp(max=1)
@@ -98,14 +98,13 @@ def fit_rig(rig: Rig, landmarks: Tensor, image_size: tuple[int, int] | None = No
     )
 
 
-def broad_smile(expression: Tensor) -> tuple[Tensor, Tensor]:
-    """What a broad smile has beside estimated weights [52]: at its corners [52] and cheeks [52]; a slight one nothing."""
-    corners, cheeks = torch.zeros_like(expression), torch.zeros_like(expression)
+def broad_smile(expression: Tensor) -> Tensor:
+    """[52] what a broad smile's corners have beside estimated weights [52]; a slight one nothing."""
+    corners = torch.zeros_like(expression)
     for side in SIDES:
         smile = UNIT_INDEX[f"mouthSmile{side}"]
-        over = (expression[smile] - BROAD).clamp(min=0)
-        corners[smile], cheeks[UNIT_INDEX[f"cheekSquint{side}"]] = BROAD_CORNERS * over, BROAD_CHEEKS * over
-    return corners, cheeks
+        corners[smile] = BROAD_CORNERS * (expression[smile] - BROAD).clamp(min=0)
+    return corners
 
 
 def make_edges(rig: Rig, vertices: Tensor) -> tuple[Edge, ...]:

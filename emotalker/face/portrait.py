@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..perception.expression import ExpressionRecogniser
 from .finder import Face, FaceFinder
 from .fitting import FittedRig, fit_rig
 from .matte import person_matte
@@ -80,7 +81,8 @@ class Portrait:
                 f"{_SMALLEST_FACE:.0f} are needed): use a larger picture or crop it around the face and upscale it."
             )
         rig = Rig.load()
-        fitted = fit_rig(rig, face.landmarks, (image.shape[0], image.shape[1]))
+        shown = ExpressionRecogniser.load(device).read(image[None], face.landmarks[None]).units[0]
+        fitted = fit_rig(rig, face.landmarks, (image.shape[0], image.shape[1]), shown)
         matte = person_matte(image, face, device).cpu()
         return cls(image, tuple(faces), face, rig, fitted, matte, neutralise)
 

@@ -34,7 +34,7 @@ from .denoiser import (
 )
 from .guide import Drawn, GuideRenderer
 from .paste_back import spread
-from .preservation import identity_weight, paintable, preserve
+from .preservation import identity_weight, paintable, preserve, with_texture
 from .sampling import moved
 
 BATCH = 8
@@ -294,7 +294,8 @@ class FramePainter:
                 self.on_step(first, (conditions.guide[0] + to_change(clean[:1])[0]).float().clamp(0, 1))
 
         noise = self.noise.to(self.device, self.dtype)
-        return flow, share * to_change(denoise_residual(self.model, conditions, noise, anchor, weight, settings, preview))
+        clean = denoise_residual(self.model, conditions, noise, anchor, weight, settings, preview)
+        return flow, share * with_texture(to_change(clean), conditions.maps)
 
 
 def settled_drift(model: FrameDenoiser, conditions: PaintConditions, weight: Tensor, settings: PaintSettings) -> Tensor:

@@ -18,6 +18,8 @@ REACH = 3
 """Cells of 4 pixels by which mouth, eyes and lids reach beyond their outline: lips, lashes and folds beside them."""
 FADE = 2
 """Cells over which painting fades out beside the face."""
+COARSE = 24
+"""Parts of the face's side: what is finer is texture."""
 CLOSING = 4
 """Power of the ratio with which the openings in M close, so that ρ = 1 leaves nothing to paint."""
 
@@ -54,6 +56,15 @@ def identity_weight(maps: Tensor, ratio: float) -> Tensor:
     moving = _grown(torch.maximum(torch.maximum(named["mouth"], named["eyes"]), named["lids"]), REACH)
     free = torch.maximum((1 - IDENTITY) * face, (1 - FREE) * moving)
     return 1 - free * (1 - ratio**CLOSING)
+
+
+def with_texture(change: Tensor, maps: Tensor) -> Tensor:
+    """What is painted [n,3,s,s], but on skin only what is coarser than its texture: pores, wrinkles and brush strokes are the
+    guide's. Mouth, eyes and lids are painted whole. `maps`: guide.MAPS [n,8,h,w]."""
+    width = 2 * (change.shape[-1] // COARSE // 2) + 1
+    soft = F.avg_pool2d(change, width, 1, width // 2, count_include_pad=False)
+    moving = ((1 - identity_weight(maps, 0.0)) - (1 - IDENTITY)).clamp(min=0) / (IDENTITY - FREE)
+    return torch.lerp(soft, change, F.interpolate(moving, scale_factor=change.shape[-1] / maps.shape[-1], mode="bilinear"))
 
 
 def paintable(maps: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..emotion.soft_label import soft_label
 from ..emotion.taxonomy import EMOTIONS, MAX_STRENGTH
-from ..face.arkit import FACE_UNITS
+from ..face.arkit import FACE_UNITS, MIRRORED
 from ..face.crop import PLACES, crop_matrices, cut
 from ..face.geometry import similarity_matrices
 from ..face.graph import Graph
@@ -34,9 +34,8 @@ from ..face.landmarks478 import (
 )
 from ..weights import load_card, load_weights
 
-SIZE = 256
-"""Pixels of a face crop's side. The landmark network was published for 192, and its landmarks are off at any other size until
-it is trained further, as it is here; brows and lids want the pixels."""
+SIZE = 192
+"""Pixels of a face crop's side, for which the landmark network was published: at any other its landmarks are off."""
 ZOOM = 1.12
 """Side of the square that is looked at over that of face.crop: the landmark network expects more room around a face."""
 FEATURES = {"sharp": 35, "fine": 83, "whole": 111, "face": 139, "lips": 337, "left": 338, "right": 339}
@@ -53,7 +52,7 @@ MARKS = tuple(
 )
 """Landmarks that the head looks for: brows, lids, lips, outline, steady points, and some of all others."""
 OUTPUTS = {"mesh": 186, "lips_points": 711, "left_eye": 712, "right_eye": 714, "left_iris": 713, "right_iris": 715}
-UNIT_WEIGHT, STRENGTH_WEIGHT = 8.0, 2.0
+UNIT_WEIGHT, STRENGTH_WEIGHT = 5.0, 2.0
 """Weights of face units and strengths beside the soft label in the loss."""
 
 
@@ -83,8 +82,8 @@ class Found(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the landmark network sees in n faces: `sharp` [n,32,64,64], `fine` [n,64,32,32], `whole` [n,128,16,16], `face`
-    [n,128,8,8], `lips`, `left`, `right` [n,64,8,8], and `points` [n,MESH,2], its landmarks in the face, -1..1, by which it
+    """What the landmark network sees in n faces: `sharp` [n,32,48,48], `fine` [n,64,24,24], `whole` [n,128,12,12], `face`
+    [n,128,6,6], `lips`, `left`, `right` [n,64,8,8], and `points` [n,MESH,2], its landmarks in the face, -1..1, by which it
     chooses where to look close up."""
 
     sharp: Tensor
@@ -113,32 +112,39 @@ class Eyes(nn.Module):
 
 
 class Marks(nn.Module):
-    """Where MARKS lie in faces: maps at 1/8 of a face's side say for each how likely it lies there, and the mean counts.
+    """Where MARKS lie in faces: maps at 1/8 of a face's side say for each how likely it lies there, and the mean counts; what
+    finer maps show around it then moves it, twice (supervised descent, Xiong and De la Torre 2013).
 
     Args:
-        width: channels.
+        width: channels; near: of the finer maps.
     """
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, near: int = 16) -> None:
         super().__init__()
         self.sharp = nn.Sequential(_norm(32), nn.Conv2d(32, width, 3, 2, 1))
         self.fine = nn.Sequential(_norm(64), nn.Conv2d(64, width, 1))
         self.whole = nn.Sequential(_norm(128), nn.Conv2d(128, width, 1))
         self.face = nn.Sequential(_norm(128), nn.Conv2d(128, width, 1))
         self.middle = nn.Sequential(nn.GELU(), nn.Conv2d(width, width, 3, 1, 1))
-        self.maps = nn.Sequential(
-            nn.GELU(), nn.Conv2d(width, width, 3, 1, 1), nn.GELU(), nn.Conv2d(width, width, 3, 1, 1), nn.GELU(),
-            nn.Conv2d(width, len(MARKS), 1),
-        )  # fmt: skip
+        self.maps = nn.Sequential(nn.GELU(), nn.Conv2d(width, width, 3, 1, 1), nn.GELU(), nn.Conv2d(width, len(MARKS), 1))
+        self.close, self.around = nn.Sequential(_norm(32), nn.Conv2d(32, near, 3, 1, 1)), nn.Conv2d(width, near, 1)
+        self.steps = nn.ParameterList(torch.zeros(len(MARKS), near * 9, 2) for _ in range(2))
 
     def forward(self, seen: Seen) -> Tensor:
         """[n,M,2] -1..1 in the faces."""
         x = self.middle(self.whole(seen.whole) + F.interpolate(self.face(seen.face), scale_factor=2.0))
-        x = self.maps(self.fine(seen.fine) + self.sharp(seen.sharp) + F.interpolate(x, scale_factor=2.0))
-        side = x.shape[-1]
-        share = x.flatten(2).softmax(2).unflatten(2, (side, side))
-        at = (torch.arange(side, device=x.device, dtype=x.dtype) + 0.5) * (2 / side) - 1
-        return torch.stack([share.sum(2) @ at, share.sum(3) @ at], 2)
+        x = self.fine(seen.fine) + self.sharp(seen.sharp) + F.interpolate(x, scale_factor=2.0)
+        near = F.gelu(self.close(seen.sharp) + F.interpolate(self.around(x), scale_factor=2.0))
+        share = self.maps(x).flatten(2).softmax(2).unflatten(2, x.shape[2:])
+        at = (torch.arange(x.shape[-1], device=x.device, dtype=x.dtype) + 0.5) * (2 / x.shape[-1]) - 1
+        marks = torch.stack([share.sum(2) @ at, share.sum(3) @ at], 2)
+        cell = torch.tensor([-1.0, 0.0, 1.0], device=x.device, dtype=x.dtype) * (2 / near.shape[-1])
+        patch = torch.stack(torch.meshgrid(cell, cell, indexing="xy"), 2).view(9, 2)
+        for step in self.steps:
+            at = marks.detach()[:, :, None] + patch
+            found = F.grid_sample(near, at, padding_mode="border", align_corners=False)
+            marks = marks + torch.einsum("ncmk,mcko->nmo", found, step.view(len(MARKS), -1, 9, 2))
+        return marks
 
 
 class ExpressionHead(nn.Module):
@@ -158,7 +164,7 @@ class ExpressionHead(nn.Module):
         self.lips = nn.Sequential(_norm(64), nn.Conv2d(64, half, 3, 2, 1), nn.GELU(), nn.Flatten())
         self.eyes = nn.Sequential(_norm(64), nn.Conv2d(64, half, 3, 2, 1), nn.GELU(), nn.Flatten())
         self.shape = nn.Sequential(nn.BatchNorm1d(2 * len(MARKS), affine=False), nn.Linear(2 * len(MARKS), 256), nn.GELU())
-        self.trunk = nn.Sequential(nn.Dropout(0.1), nn.Linear(4 * 16 * half + 256, 256), nn.GELU(), nn.Dropout(0.1))
+        self.trunk = nn.Sequential(nn.Dropout(0.1), nn.Linear((9 + 3 * 16) * half + 256, 256), nn.GELU(), nn.Dropout(0.1))
         self.soft = nn.Linear(256, len(EMOTIONS))
         self.strengths = nn.Linear(256, len(EMOTIONS) - 1)
         self.units = nn.Linear(256, len(FACE_UNITS))
@@ -225,9 +231,15 @@ class ExpressionRecogniser(nn.Module):
         for frame, points in zip(frames, landmarks.to(device).float(), strict=True):
             planes = frame.to(device).permute(2, 0, 1)[None]
             faces.append(look(planes if planes.is_floating_point() else planes / 255, points[None]))
-        with torch.inference_mode():
-            found = self(torch.cat(faces))
-        return Shown(found.logits.softmax(1).cpu(), found.strengths.cpu(), found.units.cpu())
+        return self.judge(torch.cat(faces))
+
+    @torch.inference_mode()
+    def judge(self, faces: Tensor) -> Shown:
+        """What faces [n,3,SIZE,SIZE] 0..1 show, looked at as they are and in a mirror: errors that differ level out."""
+        found, mirrored = self(faces), self(faces.flip(-1))
+        logits = found.logits.log_softmax(1) + mirrored.logits.log_softmax(1)
+        strengths, units = found.strengths + mirrored.strengths, found.units + mirrored.units[:, MIRRORED]
+        return Shown((logits / 2).softmax(1).cpu(), strengths.cpu() / 2, units.cpu() / 2)
 
     def see(self, faces: Tensor) -> Found:
         """What faces show that are cut as face.crop does, [n,3,s,s] 0..1 of any size."""

@@ -12,14 +12,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm import tqdm
 
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..face.arkit import MIRRORED, UNIT_INDEX
 from ..face.crop import crop_matrices, cut
 from ..face.landmarks import MESH
 from ..face.rig import Rig
 from ..perception.expression import SIZE, zoomed
 from .heads import Head
 from .heads import read_shard as read_heads
-from .motion_windows import mirror
 from .pairs import CROP, FRAMES
 from .pairs import read_shard as read_pairs
 
@@ -78,7 +77,7 @@ class FacePictures:
             for name in ("matrix", "points", "strengths", "units")
         )
         self.kind = torch.tensor([picture.kind for picture in pictures])
-        self.swap, self.partner = torch.from_numpy(mirror()[0][: len(FACE_UNITS)]), partners()
+        self.swap, self.partner = torch.tensor(MIRRORED), partners()
 
     @classmethod
     def load(cls, heads: Path | None, pairs: Path | None) -> "FacePictures":

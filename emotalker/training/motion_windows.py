@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..face.arkit import FACE_UNITS, MIRRORED
 from ..motion.denoiser import CHANNELS, HEARD, RATE, Conditions
 from ..motion.sampling import OVERLAP, WINDOW
 from ..speech.features import VISEMES
@@ -138,10 +138,7 @@ class Windows:
 def mirror() -> tuple[np.ndarray, np.ndarray]:
     """Where each channel comes from in a mirror, and its sign [CHANNELS] each."""
     swap, signs = np.arange(CHANNELS), np.ones(CHANNELS, dtype=np.float32)
-    for index, name in enumerate(FACE_UNITS):
-        for one, other in (("Left", "Right"), ("Right", "Left")):
-            if name.endswith(one):
-                swap[index] = UNIT_INDEX[name.removesuffix(one) + other]
     units = len(FACE_UNITS)
+    swap[:units] = MIRRORED
     signs[[units, units + 2, units + 3]] = -1  # yaw, roll, x
     return swap, signs

@@ -31,7 +31,7 @@ from ..diffusion import TRAIN_STEPS, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
 from ..frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
 from ..frames.painting import KIND, PaintSettings, denoise_residual, settled_drift
-from ..frames.preservation import FREE, IDENTITY, identity_weight
+from ..frames.preservation import FREE, IDENTITY, identity_weight, with_texture
 from ..perception.expression import ExpressionRecogniser
 from ..weights import FOLDER
 from .commit import commit_name
@@ -323,7 +323,7 @@ def paint_batch(model: FrameDenoiser, conditions, settings: PaintSettings, gener
     weight = identity_weight(conditions.maps, settings.preservation)
     conditions = conditions.drifted(settled_drift(model, conditions, weight, settings))
     change = denoise_residual(model, conditions, noise, torch.zeros_like(noise), weight, settings)
-    return (conditions.guide + to_change(change)).clamp(0, 1)
+    return (conditions.guide + with_texture(to_change(change), conditions.maps)).clamp(0, 1)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

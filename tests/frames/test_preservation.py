@@ -7,7 +7,7 @@ import torch
 
 from emotalker.diffusion import noising
 from emotalker.frames.guide import MAPS
-from emotalker.frames.preservation import IDENTITY, identity_weight, paintable, preserve
+from emotalker.frames.preservation import IDENTITY, identity_weight, paintable, preserve, with_texture
 
 
 @pytest.fixture
@@ -53,6 +53,17 @@ def test_the_openings_close_as_the_ratio_rises_to_one():
     weights = [identity_weight(shown, ratio) for ratio in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert all((b >= a).all() for a, b in pairwise(weights))
     assert (weights[-1] == 1).all()
+
+
+def test_skin_keeps_its_texture_and_takes_shadows_and_the_mouth_takes_all():
+    shown = maps(face=(slice(0, 16), slice(0, 16)), mouth=(slice(10, 12), slice(7, 9)))
+    grain = torch.ones(1, 3, 64, 64)
+    grain[..., ::2, :] = -1
+    mouth, skin = (0, 0, slice(42, 46), slice(29, 34)), (0, 0, slice(6, 16), slice(6, 58))
+    fine = with_texture(grain, shown)
+    assert torch.equal(fine[mouth], grain[mouth]) and fine[skin].abs().max() < 0.4
+    shadow = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
+    assert torch.allclose(with_texture(shadow, shown)[skin], shadow[skin], atol=1e-3)
 
 
 def test_only_the_face_can_be_painted_and_its_edge_is_soft():

@@ -5,7 +5,7 @@ import torch
 
 from emotalker.emotion.expression import face_units
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.face.arkit import MIRRORED, UNIT_INDEX
 from emotalker.face.crop import crop_matrices, cut
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
@@ -72,6 +72,17 @@ def test_frames_are_read_each_for_itself(recogniser, photo):
     assert torch.allclose(two.soft[:1], one.soft, atol=1e-4)
 
 
+def test_a_face_in_a_mirror_shows_the_same_on_the_other_side(recogniser, photo):
+    picture, landmarks = photo
+    face = look(picture.permute(2, 0, 1)[None], landmarks[None])
+    face[:, :, :, : SIZE // 2] *= 0.8  # so that the two sides differ
+    plain, mirrored = recogniser.judge(face), recogniser.judge(face.flip(-1))
+    assert torch.allclose(plain.soft, mirrored.soft, atol=1e-4)
+    assert torch.allclose(plain.units, mirrored.units[:, MIRRORED], atol=1e-4)
+    smiles = UNIT_INDEX["mouthSmileLeft"], UNIT_INDEX["mouthSmileRight"]
+    assert plain.units[0, smiles[0]] != plain.units[0, smiles[1]]
+
+
 def test_the_loss_can_teach_a_picture(recogniser, photo):
     picture, landmarks = photo
     crop = cut(picture.permute(2, 0, 1)[None], crop_matrices(landmarks[None], 128), 128).requires_grad_()
@@ -114,7 +125,7 @@ def test_marks_are_told_upright_wherever_the_face_lies():
 def test_the_head_looks_at_everything():
     torch.manual_seed(0)
     head = ExpressionHead(16).eval()
-    shapes = ((32, 64, 64), (64, 32, 32), (128, 16, 16), (128, 8, 8), (64, 8, 8), (64, 8, 8), (64, 8, 8), (MESH, 2))
+    shapes = ((32, 48, 48), (64, 24, 24), (128, 12, 12), (128, 6, 6), (64, 8, 8), (64, 8, 8), (64, 8, 8), (MESH, 2))
     seen = [torch.randn(2, *shape) for shape in shapes]
     plain = head(Seen(*seen))
     assert plain.logits.shape == (2, 8) and plain.strengths.shape == (2, 8) and plain.units.shape == (2, 52)

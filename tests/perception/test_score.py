@@ -89,7 +89,7 @@ def test_a_few_frames_of_another_person_show_in_the_lowest_identity(pytestconfig
     frames[8:12] = (other * 255).round().clamp(0, 255).byte()
     report = score_stream([frames], clip.fps, None, clip.portrait)
     assert report.identity_lowest < 0.4
-    assert report.identity > 0.6
+    assert report.identity > 0.5
 
 
 def test_a_shaking_video_raises_jitter(clip, good):

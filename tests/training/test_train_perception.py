@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
-from emotalker.perception.expression import MESH, SIZE, ExpressionHead, ExpressionRecogniser, Found
+from emotalker.perception.expression import MESH, SIZE, ExpressionHead, ExpressionRecogniser, Shown
 from emotalker.training import train_perception
 from emotalker.training.face_pictures import FacePictures, Picture
 from emotalker.training.train_perception import SHAPE, Run, accuracy, main, parse
@@ -81,11 +81,10 @@ def test_accuracy_counts_what_is_named():
     class Happy:
         head = ExpressionHead(8)
 
-        def __call__(self, faces):
-            count = len(faces)
-            logits = torch.zeros(count, 8)
-            logits[:, EMOTION_INDEX["happy"]] = 9
-            return Found(logits, torch.zeros(count, 8), torch.full((count, 52), 0.1), torch.zeros(count, 1, 2))
+        def judge(self, faces):
+            soft = torch.zeros(len(faces), 8)
+            soft[:, EMOTION_INDEX["happy"]] = 1
+            return Shown(soft, 0 * soft, torch.full((len(faces), 52), 0.1))
 
     figures = accuracy(Happy(), faces)
     assert figures["macro"] == pytest.approx(1 / 3)  # happy right, sad and neutral wrong
