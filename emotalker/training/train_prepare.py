@@ -22,6 +22,7 @@ from ..face.rig import Rig
 from ..motion.denoiser import RATE
 from ..motion.motion import Motion
 from ..motion.mouth import lip_closure
+from ..perception.expression import ExpressionRecogniser
 from ..speech.analyse import analyse_speech
 from ..speech.features import frame_count
 from ..video.audio import read_audio
@@ -104,7 +105,9 @@ def motion_of(fitted: FittedRig, landmarks: Tensor, fps: float, first: Tensor) -
     return Motion(units, head, fps)
 
 
-def prepare_video(path: Path, finder: FaceFinder, rig: Rig) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+def prepare_video(
+    path: Path, finder: FaceFinder, rig: Rig, recogniser: ExpressionRecogniser
+) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
     """One video as clip of a corpus: features [T, 17], closure [T], motion [1, T, 58], emotion [1, T, 8].
 
     Returns:
@@ -122,6 +125,7 @@ def prepare_video(path: Path, finder: FaceFinder, rig: Rig) -> tuple[Tensor, Ten
             if not faces:
                 raise UserError(f"No face was found in the first frame of {path.name}: start the clip where it can be seen.")
             face = faces[0]
+            shown = recogniser.read(frames[:1], face.landmarks[None]).units[0]
         points, score = finder.track(frames, face)
         landmarks.append(points.cpu())
         scores.append(score.cpu())
@@ -129,7 +133,7 @@ def prepare_video(path: Path, finder: FaceFinder, rig: Rig) -> tuple[Tensor, Ten
     seconds = len(points) / fps
     if seconds < SHORTEST or float((score < LEAST_SCORE).float().mean()) > MOST_LOST:
         return None
-    motion = motion_of(fit_rig(rig, face.landmarks), points, fps, face.landmarks).resample(RATE)
+    motion = motion_of(fit_rig(rig, face.landmarks, shown=shown), points, fps, face.landmarks).resample(RATE)
     heard = analyse_speech(waveform[..., : round(seconds * rate)], rate, RATE)
     count = min(len(motion), heard.frames, frame_count(seconds, RATE))
     emotion = torch.zeros(1, count, len(EMOTIONS))
@@ -157,13 +161,13 @@ def prepare_videos(videos: Path, folder: Path, device: str = "cpu", progress=pri
     if not paths:
         raise UserError(f"There is no video in {videos.name}: choose a folder that holds {', '.join(ENDINGS)} files.")
     folder.mkdir(parents=True, exist_ok=True)
-    finder, rig, made = FaceFinder.load(device), Rig.load(), 0
+    finder, rig, recogniser, made = FaceFinder.load(device), Rig.load(), ExpressionRecogniser.load(device), 0
     for path in paths:
         name = re.sub(r"[^A-Za-z0-9]+", "_", str(path.relative_to(videos).with_suffix(""))).strip("_")
         shard = folder / f"motion_video_{name}.npz"
         if not shard.is_file():
             try:
-                clip = prepare_video(path, finder, rig)
+                clip = prepare_video(path, finder, rig, recogniser)
             except UserError as error:
                 progress(f"left out: {error}")
                 continue

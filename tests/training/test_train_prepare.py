@@ -76,7 +76,7 @@ def test_tracked_motion_is_what_moved(portrait):
     wave = torch.nn.functional.avg_pool1d(torch.randn(1, 6, 48), 9, 1)[0].T * 3
     head = wave * torch.tensor([6.0, 4.0, 4.0, 0.05, 0.05, 0.05])
     changes = torch.zeros(40, 52)
-    names = ("jawOpen", "mouthPucker", "browInnerUp", "eyeBlinkRight")  # the sample person smiles broadly already
+    names = ("jawOpen", "mouthPucker", "browDownLeft", "eyeBlinkRight")  # the sample person smiles with raised brows already
     for name in names:
         changes[:, UNIT_INDEX[name]] = torch.rand(40) * 0.6
     found = motion_of(fitted, fitted.landmarks(fitted.deform(changes, head)), 25.0, fitted.landmarks(fitted.rest))
