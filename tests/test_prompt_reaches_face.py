@@ -7,7 +7,7 @@ is done with one still picture of each emotion alone at strength 1 and one of th
 directions, measured from the calm face. Each frame's units are then explained as a non-negative mixture of the seven
 directions (least squares): its weights are the measured strengths. Asked and measured strengths are both averaged over half a
 second (lips and blinks pass faster, emotions do not), and compared by Spearman's rank correlation over all frames, for each
-of the three emotions asked for. The mean over four takes counts: one take's correlation differs from another's by up to 0.15.
+of the three emotions asked for. The mean over four takes counts: one take's correlation differs from another's by up to 0.17.
 """
 
 from pathlib import Path

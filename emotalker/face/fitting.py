@@ -20,11 +20,11 @@ __all__ = ["FittedRig", "fit_rig", "fit_units"]
 DEPTH_SHARE = 0.3
 """How much of the residual in mediapipe's rough depth the warp takes over."""
 SURE = 0.05
-"""Weight that an estimated expression must exceed to count, and that is taken off it: calm faces read up to about 0.2 in
-some unit, and taking an expression away that is not there would change the person."""
+"""Weight that an estimated expression must exceed to count, and that is taken off it: taking an expression away that is not
+there would change the person. Landmarks of synthetic people drift least with this one of 0 to 0.08."""
 BROAD, BROAD_CORNERS = 0.3, 0.3
 """Weight from which an estimated smile is broad, and by how much further its corners then reach than the rig's, for each weight
-above. Of the data kit's people one laughs, about 0.8; the others are read up to 0.4. Set by looking at that one face:
+above. Of the data kit's people one laughs, about 0.8; the others are read up to 0.5. Set by looking at that one face:
 without its expression it is calm."""
 SEAL_ROUNDS = 6
 CLOSED = 0.035

@@ -62,7 +62,9 @@ def with_texture(change: Tensor, maps: Tensor) -> Tensor:
     """What is painted [n,3,s,s], but on skin only what is coarser than its texture: pores, wrinkles and brush strokes are the
     guide's. Mouth, eyes and lids are painted whole. `maps`: guide.MAPS [n,8,h,w]."""
     width = 2 * (change.shape[-1] // COARSE // 2) + 1
-    soft = F.avg_pool2d(change, width, 1, width // 2, count_include_pad=False)
+    soft = change
+    for window in ((1, width), (width, 1)):  # one after the other: a fifth of the work of both at once
+        soft = F.avg_pool2d(soft, window, 1, [side // 2 for side in window], count_include_pad=False)
     moving = ((1 - identity_weight(maps, 0.0)) - (1 - IDENTITY)).clamp(min=0) / (IDENTITY - FREE)
     return torch.lerp(soft, change, F.interpolate(moving, scale_factor=change.shape[-1] / maps.shape[-1], mode="bilinear"))
 
