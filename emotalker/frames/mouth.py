@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..face.landmarks478 import IRIS
 from ..face.rig import Rig
 from .contours import Opening
 from .fill import blur
@@ -28,7 +29,13 @@ _WET_RINGS = 5
 _DEEPEST = 0.6
 # The interior is drawn this many times finer than the picture, then averaged.
 _FINER = 2
-# The teeth of the rig sit high behind the lips; down by this share of the mouth's width, upper and lower.
+# Edges of the front teeth below where the lips meet, upper and lower, in distances between the eyes (63 mm): dentists find 2
+# to 4 mm of the upper ones shown at rest and an overbite of 2 to 3 mm. The rig's own sit higher.
+_EDGES = (0.05, 0.015)
+_LIP_LINE = [13, 14]
+# Front teeth lie nearer than this to the middle of the rig's mouth.
+_FRONT = 0.1
+# Where the portrait shows its teeth, and open lips do not tell where they would meet: down by this share of the mouth's width.
 _TEETH_DOWN = (0.045, 0.075)
 # Light falls off into the mouth: e-folding depth behind the lips, in mouth widths.
 _LIGHT_DEPTH = 0.28
@@ -89,13 +96,26 @@ class Mouth:
         h, w = self.atlas.shape[-2:]
         self.texture = torch.stack([(u + kind) / 3 * w, v * h], 1)
         self.down = torch.zeros_like(rest)
-        for name, share in zip(_PARTS[:2], _TEETH_DOWN, strict=True):
-            self.down[rig.group_vertices(name), :2] = share * lips.width * self._downwards()
+        for name, shift in zip(_PARTS[:2], self._teeth_shifts(rig, rest), strict=True):
+            self.down[rig.group_vertices(name), :2] = shift * self._downwards()
         normals = vertex_normals(rest, self.triangles)
         light = F.normalize(rest.new_tensor([0.0, -0.35, -1.0]), dim=0)
         lit = normals @ light
         self.lit = 0.80 + 0.22 * lit.clamp(0, 1)
         self.lit[kind == 2] = 0.8
+
+    def _teeth_shifts(self, rig: Rig, rest: Tensor) -> list[float]:
+        """Pixels by which upper and lower teeth are drawn lower than the rig has them."""
+        if self.own_teeth.amax() > 0.5:
+            return [share * self.lips.width for share in _TEETH_DOWN]
+        marks = rig.landmarks(rest)[:, :2]
+        line, unit = marks[_LIP_LINE].mean(0), float((marks[IRIS[0][0]] - marks[IRIS[1][0]]).norm())
+        shifts = []
+        for name, edge, end in zip(_PARTS[:2], _EDGES, (torch.amax, torch.amin), strict=True):
+            teeth = rig.group_vertices(name)
+            front = teeth[rig.vertices[teeth, 0].abs() < _FRONT]
+            shifts.append(edge * unit - float(end((rest[front, :2] - line) @ self._downwards(), 0)))
+        return shifts
 
     def _seen_triangles(self, rig: Rig, rest: Tensor) -> Tensor:
         """Triangles of the mouth's inside that can come into view: not the backs of the teeth, nor the last molars."""
@@ -140,6 +160,11 @@ class Mouth:
         pale = 1 - (local.amax(0) - local.amin(0)) / local.amax(0).clamp(min=0.05)
         teeth = smoothstep(luma / bright.clamp(min=0.05), 0.45, 0.7) * smoothstep(pale, 0.45, 0.65)
         return blur(teeth * smoothstep(inside, 0.3, 0.9), 0.008 * self.lips.width)[None]
+
+    @property
+    def _closed(self) -> bool:
+        """Whether the portrait's lips are."""
+        return float(self.lips.rest.height()) < 0.01 * self.lips.width
 
     def _downwards(self) -> Tensor:
         """[2] unit vector from the upper to the lower lip."""
@@ -189,7 +214,7 @@ class Mouth:
         colour = self.dark + (colour - self.dark) * (0.35 + 0.65 * corner)
 
         # The portrait's own teeth, where its mouth is open: carried by the upper jaw.
-        if float(self.lips.rest.height()) < 0.01 * self.lips.width:
+        if self._closed:
             return colour
         rest_x, rest_y = self._follow_jaw(vertices, x, y)
         own = sample(self.picture, rest_x, rest_y)

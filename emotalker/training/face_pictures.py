@@ -13,10 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..face.arkit import MIRRORED, UNIT_INDEX
-from ..face.crop import crop_matrices, cut
+from ..face.crop import MIDDLE, SPAN, crop_matrices, cut
 from ..face.landmarks import MESH
 from ..face.rig import Rig
-from ..perception.expression import SIZE, zoomed
+from ..perception.expression import SIZE, ZOOM, zoomed
 from .heads import Head
 from .heads import read_shard as read_heads
 from .pairs import CROP, FRAMES
@@ -26,6 +26,11 @@ KINDS = ("head", "portrait", "truth", "guide")
 # Variations: shift and size in shares of the side, turn in degrees: about twice the face finder's errors; then light and film.
 SHIFT, GROW, TURN, MIRROR = 0.02, 0.05, 3.0, 0.5
 LIGHT, TINT, SLOPE, CONTRAST, GREY, BLUR, GRAIN, HIDDEN = 0.2, 0.08, 0.25, 0.15, 0.15, 0.25, 0.02, 0.2
+COLOUR, RELIEF, GLASSES = 0.3, 0.3, 0.1
+"""Spread of the logarithm of how strong colours are, and of what is fine against what is coarse: wrinkles, or the smoothness of
+drawings; how often faces wear glasses."""
+COARSE = 8
+"""Pixels to one of what counts as coarse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,13 +186,44 @@ def vary(faces: Tensor, draw: torch.Generator) -> Tensor:
     slope = SLOPE * normal(2, 1, 1, 1)
     light = LIGHT * normal(1, 1, 1) + TINT * normal(3, 1, 1) + slope[:, 0] * across + slope[:, 1] * across[:, None]
     faces = 0.45 + (faces * light.exp() - 0.45) * torch.exp(CONTRAST * normal(1, 1, 1))
+    coarse = F.interpolate(F.avg_pool2d(faces, COARSE), scale_factor=COARSE, mode="bilinear", align_corners=False)
+    faces = coarse + (faces - coarse) * torch.exp(RELIEF * normal(1, 1, 1))
+    grey = faces.mean(1, keepdim=True)
+    faces = grey + (faces - grey) * torch.exp(COLOUR * normal(1, 1, 1))
+    for row in chance(GLASSES).nonzero().flatten().tolist():
+        faces[row] = with_glasses(faces[row], draw)
     for width in (1, 2):
         soft = chance(BLUR / 2)
         faces[soft] = F.avg_pool2d(faces[soft], 2 * width + 1, 1, width, count_include_pad=False)
     faces += (GRAIN * normal(1, 1, 1)).abs() * torch.randn(faces.shape, generator=draw)
-    for row in chance(HIDDEN).nonzero().flatten().tolist():  # glasses, a hand, hair
+    for row in chance(HIDDEN).nonzero().flatten().tolist():  # a hand, hair
         x, y, wide, high = (torch.rand(4, generator=draw) * torch.tensor([1, 1, 0.1, 0.1]) * SIZE).int().tolist()
         wide, high = wide + SIZE // 25, high + SIZE // 25
         colour = torch.rand(3, generator=draw)[:, None, None]
         faces[row, :, max(0, y - high) : y + high, max(0, x - wide) : x + wide] = colour
     return faces.clamp_(0, 1)
+
+
+def with_glasses(face: Tensor, draw: torch.Generator) -> Tensor:
+    """A face [3,SIZE,SIZE] cut as `look` does, with a drawn pair of glasses on it."""
+
+    def between(low: float, high: float) -> float:
+        return float(torch.empty(()).uniform_(low, high, generator=draw))
+
+    at = (((torch.arange(SIZE) + 0.5) / SIZE - 0.5) * ZOOM) * SPAN
+    # In distances between the eyes from their middle, x and y.
+    x, y = at - between(-0.06, 0.06), (at + MIDDLE)[:, None] - between(-0.02, 0.14)
+    wide, high, power, rim = between(0.34, 0.47), between(0.2, 0.38), between(2, 5), between(0.012, 0.06)
+    middle = wide + between(0.06, 0.12)
+    radius = (((x.abs() - middle) / wide).abs() ** power + (y / high).abs() ** power) ** (1 / power)
+    away = (radius - 1) * min(wide, high)
+    soft = 1.5 * SPAN * ZOOM / SIZE
+    frame = ((rim / 2 - away.abs()) / soft + 0.5).clamp(0, 1)
+    bridge = (((rim / 2) - (y + high * between(0.2, 0.7)).abs()) / soft + 0.5).clamp(0, 1) * (x.abs() < middle - wide)
+    arms = (((rim / 2) - (y + high * between(0.2, 0.7)).abs()) / soft + 0.5).clamp(0, 1) * (x.abs() > middle + wide)
+    frame = torch.maximum(frame, torch.maximum(bridge, arms * (x.abs() < between(1.0, 1.3))))
+    glass = (-away / soft + 0.5).clamp(0, 1) * between(0, 0.25)
+    glare = torch.sigmoid((x * between(-1, 1) + y - between(-0.3, 0.3)) / between(0.05, 0.3))
+    face = torch.lerp(face, torch.full_like(face, between(0, 1)), glass * glare)
+    colour = between(0, 1) ** 2 + 0.1 * torch.randn(3, 1, 1, generator=draw)
+    return torch.lerp(face, colour.expand_as(face), frame * between(0.6, 1))

@@ -51,6 +51,12 @@ class Card:
     bound: Tensor
     bound_weights: Tensor
 
+    def carried(self, moved: Tensor) -> Tensor:
+        """How far the card's vertices go, [P,3], or [] if nothing carries them, where those of the rig go by `moved` [V,3]."""
+        if not len(self.bound):
+            return moved.new_zeros(())
+        return (moved[self.bound] * self.bound_weights[..., None]).sum(1)
+
 
 @dataclass(frozen=True, eq=False)
 class HeadKit:

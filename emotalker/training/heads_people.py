@@ -39,6 +39,10 @@ HAIR_SHARES = {
 }  # fmt: skip
 
 
+BROW_LIFT, EYES_OPEN = (0.25, 0.35), (0.7, 0.45)
+"""Mean and spread of brow_lift and eyes_open. MakeHuman's eyes are 0.13 eye distances high, 8 mm, people's 10 to 11 mm (Farkas,
+Anthropometry of the Head and Face, 1994), and its people's brows are all about as high as each other: without this, a
+recogniser takes the eyes of most people for wide, and high brows for raised ones."""
 LIP_LINE = (13, 14)
 """Landmarks in the middle of the inner lips."""
 FRONT_TEETH = 0.1
@@ -60,7 +64,8 @@ class Look:
         eye_tint: [3] factor on the iris; iris 0.9..1.1 its size; teeth [3] factor on the teeth.
         cloth: [3] colour of the garment; neckline: how deep it is cut and how much it is a V; cloth_pattern 0..3.
         noise: number that turns the skin's random patterns; brow_size: height of the brows relative to the asset;
-        brow_tilt: rig units by which their inner ends are above the outer ones.
+        brow_tilt: rig units by which their inner ends are above the outer ones; brow_lift: how much higher than the shapes' they
+        are in rest, and eyes_open: how much wider the eyes, in shares of a full browInnerUp and browOuterUp, and eyeWide.
     """
 
     skins: tuple[str, str]
@@ -85,6 +90,8 @@ class Look:
     noise: int
     brow_size: float
     brow_tilt: float
+    brow_lift: float
+    eyes_open: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +220,8 @@ def random_look(kit: HeadKit, random: np.random.Generator, split: str, sex: floa
         noise=int(random.integers(2**31)),
         brow_size=float(np.exp(random.normal(0.3 if male else 0.12, 0.18))),
         brow_tilt=float(random.normal(-0.035, 0.035)),
+        brow_lift=float(np.clip(random.normal(*BROW_LIFT), -0.4, 1.0)),
+        eyes_open=float(np.clip(random.normal(*EYES_OPEN), -0.2, 1.4)),
     )
 
 
@@ -266,6 +275,13 @@ def make_person(kit: HeadKit, identity: int, shape: np.ndarray, look: Look, age:
     for name in (look.hair, look.brows, look.lashes):
         if name:
             cards[name] = torch.from_numpy((kit.cards[name].placement.place(shape) - middle) / unit).float()
+    rest = torch.zeros(len(rig.units))
+    rest[[UNIT_INDEX[name] for name in ("browInnerUp", "browOuterUpRight", "browOuterUpLeft")]] = look.brow_lift
+    rest[[UNIT_INDEX[f"eyeWide{side}"] for side in SIDES]] = look.eyes_open
+    moved = (rest @ rig.units.flatten(1)).view(len(neutral), 3)
+    vertices[: len(neutral)] += moved
+    for name in cards:
+        cards[name] = cards[name] + kit.cards[name].carried(moved)
     cards[look.brows] = shaped_brows(cards[look.brows], look.brow_size, look.brow_tilt)
     flat = vertices[: len(neutral), :2]
     lips = Edge.make(rig.lip_rings, rig.lip_ring_numbers, int(rig.lip_corners[1]), flat, LIP_FADE, 0.5)

@@ -103,10 +103,9 @@ def deform(kit: HeadKit, person: Person, units: Tensor) -> tuple[Tensor, dict[st
     cards = {}
     for name, points in person.cards.items():
         card = kit.cards[name]
-        if len(card.bound):
-            points = points + (moved[card.bound] * card.bound_weights[..., None]).sum(1)
-            if name.startswith("eyebrow0"):
-                points = points + torch.tensor([0.0, 0.0, CARD_LIFT])
+        points = points + card.carried(moved)
+        if len(card.bound) and name.startswith("eyebrow0"):
+            points = points + torch.tensor([0.0, 0.0, CARD_LIFT])
         cards[name] = points
     return vertices, cards
 

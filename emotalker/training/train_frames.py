@@ -26,9 +26,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import interpolate, normalize
 
 from ..diffusion import TRAIN_STEPS, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
+from ..face.graph import Graph
 from ..frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
 from ..frames.painting import KIND, PaintSettings, denoise_residual, settled_drift
 from ..frames.preservation import FREE, IDENTITY, identity_weight, with_texture
@@ -60,10 +62,13 @@ shows through. How often a step is drawn from there; the others come from anywhe
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "perception": 0.04}
-"""Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; emotions and face units that the
-recogniser finds in the denoised picture."""
-PARTS = ("perception", *TOKENS)
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.04}
+"""Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; how unlike the features are that a
+face network sees in the denoised picture; emotions and face units that the recogniser finds in it."""
+FEATURES = {"half": 20, "quarter": 35, "eighth": 83}
+"""Values of the published landmark network that are compared, at 1/2, 1/4 and 1/8 of a picture's side. Where several mouths are
+possible, the mean error asks for the blurred mean of all; what a face network sees of it is like none of them."""
+PARTS = ("features", "perception", *TOKENS)
 
 
 class Run:
@@ -84,6 +89,9 @@ class Run:
         self.scheduler = make_scheduler()
         self.perceives = "perception" not in options.without
         self.recogniser = ExpressionRecogniser.load(options.device) if self.perceives else None
+        self.features = None
+        if "features" not in options.without:
+            self.features = Graph.load("face_landmarks", device=self.device, outputs=FEATURES)
         self.optimiser = torch.optim.AdamW(self._learned(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
         self.step, self.minutes = 0, 0.0
         self.parts: dict[str, float] = {}
@@ -153,8 +161,10 @@ class Run:
         coarse = away.unflatten(1, (3, -1)).mean(2)
         parts["coarse"] = (_soft(coarse).mean(1, keepdim=True) * weight).mean()
         parts["coarser"] = (_soft(_halved(coarse)).mean(1, keepdim=True) * _halved(weight)).mean()
+        picture = (c.guide + to_change(found)).clamp(0, 1)
+        if self.features is not None:
+            parts["features"] = unlike(self.features, picture, batch.truth, weight)
         if self.perceives and whole:
-            picture = (c.guide + to_change(found)).clamp(0, 1)
             parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * kept * c.steer).mean()
         self.parts = {name: float(value.detach()) for name, value in parts.items()}
         return sum(SHARES[name] * value for name, value in parts.items())
@@ -274,6 +284,18 @@ def _halved(values: Tensor) -> Tensor:
     return torch.nn.functional.avg_pool2d(values, 2)
 
 
+def unlike(network: Graph, pictures: Tensor, truths: Tensor, weight: Tensor) -> Tensor:
+    """How unlike a network's features of pictures and truths [n,3,s,s] are: squared distance of features scaled to length 1 (as
+    in LPIPS, Zhang et al. 2018), mean over its layers and the pixels by `weight` [n,1,h,w]."""
+    with torch.no_grad():
+        wanted = network(truths)
+    total = 0.0
+    for name, seen in network(pictures).items():
+        away = (normalize(seen, dim=1) - normalize(wanted[name], dim=1)).square().sum(1, keepdim=True)
+        total = total + (away * interpolate(weight, size=away.shape[-2:], mode="bilinear")).mean()
+    return total / len(wanted)
+
+
 def loss_weight(maps: Tensor) -> Tensor:
     """[n,1,h,w] weights of the loss by guide.MAPS [n,8,h,w]."""
     kept = identity_weight(maps, 0.0)
@@ -301,7 +323,7 @@ def reduction(
         painted = paint_batch(model, c, settings, generator)
         weight = identity_weight(c.maps, 0.0)
         for region, share in enumerate(((weight < IDENTITY / 2).float(), ((weight > IDENTITY / 2) & (weight < 0.9)).float())):
-            share = torch.nn.functional.interpolate(share, size=batch.truth.shape[-2:])
+            share = interpolate(share, size=batch.truth.shape[-2:])
             for kind, picture in enumerate((c.guide, painted)):
                 error = ((picture - batch.truth).abs().mean(1, keepdim=True) * share).sum()
                 totals[region, kind] += torch.stack([error, share.sum()]).double().cpu()

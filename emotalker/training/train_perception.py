@@ -34,8 +34,8 @@ from .options import add_run_options
 
 SHAPE = {"width": 96}
 BATCH = 32
-PEAK_RATE, LAST_RATE = 1.5e-3, 1e-5
-EYES_RATE = 0.7
+PEAK_RATE, LAST_RATE = 1.2e-3, 1e-5
+EYES_RATE = 0.5
 """How fast the landmark network learns, over the head's rate."""
 WARM_UP = 200
 EMA = 0.998

@@ -118,6 +118,14 @@ def test_an_open_jaw_opens_the_mouth_and_moves_the_chin_only_downwards(renderer)
     assert (inside - still[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2]).abs().mean() > 0.02
 
 
+def test_an_open_mouth_shows_the_upper_teeth(renderer):
+    frame = frames(renderer, motion(jawOpen=0.6))[0]
+    upper, lower = FaceFinder.load().find(frame)[0].landmarks[[13, 14], :2]
+    at = [(upper + share * (lower - upper)).round().int().tolist() for share in (0.15, 0.2, 0.25, 0.45, 0.5, 0.55)]
+    light = [float(frame[y - 1 : y + 2, x - 3 : x + 4].mean()) for x, y in at]
+    assert min(light[:3]) > 1.5 * max(light[3:])
+
+
 def test_a_closed_eye_shows_no_iris(renderer):
     iris = renderer.portrait.face.landmarks[468, :2]
     x, y = int(iris[0]), int(iris[1])

@@ -7,7 +7,7 @@ import torch
 from emotalker.face.arkit import UNIT_INDEX
 from emotalker.perception.expression import MARKS, MESH, SIZE, ExpressionRecogniser
 from emotalker.training import face_pictures
-from emotalker.training.face_pictures import KINDS, FacePictures, Picture, partners, vary
+from emotalker.training.face_pictures import KINDS, FacePictures, Picture, partners, vary, with_glasses
 
 
 def test_all_kinds_of_faces_are_loaded(data):
@@ -75,3 +75,12 @@ def test_variations_stay_pictures_and_are_drawn_again_alike():
     one, same, other = (vary(faces.clone(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(one, same) and not torch.equal(one, other)
     assert one.min() >= 0 and one.max() <= 1 and (one - faces).abs().flatten(1).mean(1).min() > 1e-3
+
+
+def test_glasses_sit_before_the_eyes_and_leave_the_rest():
+    face = torch.full((3, SIZE, SIZE), 0.5)
+    for seed in range(20):
+        changed = (with_glasses(face, torch.Generator().manual_seed(seed)) - face).abs().amax(0) > 0.02
+        rows, columns = changed.nonzero().unbind(1)
+        assert len(rows) > 100 and 0.2 * SIZE < rows.min() and rows.max() < 0.6 * SIZE
+        assert (columns < SIZE / 2).any() and (columns > SIZE / 2).any()

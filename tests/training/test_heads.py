@@ -120,6 +120,15 @@ def test_front_teeth_lie_where_people_have_them(maker):
         assert -0.09 < upper <= 1e-4 and 0 < lower - upper < 0.08
 
 
+def test_eyes_are_as_wide_as_those_of_people_and_differ(kit):
+    gaps = []
+    for identity in range(30):
+        marks = kit.rig.landmarks(random_person(kit, identity).neutral[: len(kit.rig.vertices)])
+        upper, lower = (marks[[lid[4] for lid in lids], 1].mean() for lids in (EYE_UPPER, EYE_LOWER))
+        gaps.append(float(upper - lower) * 63)  # mm, if the eyes are 63 mm apart
+    assert 8.5 < np.mean(gaps) < 11 and 0.8 < np.std(gaps) < 2.5
+
+
 def test_blink_closes_the_eyes(maker):
     wide, _ = portrait(maker, 4)
     shut, posed = portrait(maker, 4, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
