@@ -64,8 +64,8 @@ class Look:
         eye_tint: [3] factor on the iris; iris 0.9..1.1 its size; teeth [3] factor on the teeth.
         cloth: [3] colour of the garment; neckline: how deep it is cut and how much it is a V; cloth_pattern 0..3.
         noise: number that turns the skin's random patterns; brow_size: height of the brows relative to the asset;
-        brow_tilt: rig units by which their inner ends are above the outer ones; brow_lift: how much higher than the shapes' they
-        are in rest, and eyes_open: how much wider the eyes, in shares of a full browInnerUp and browOuterUp, and eyeWide.
+        brow_tilt: rig units by which their inner ends are above the outer ones; brow_lift: how much higher than the shapes'
+        they are in rest, and eyes_open: how much wider the eyes, in shares of a full browInnerUp and browOuterUp, and eyeWide.
     """
 
     skins: tuple[str, str]
