@@ -8,6 +8,7 @@ import torch
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.face.graph import Graph
 from emotalker.face.portrait import Portrait
 from emotalker.frames.denoiser import FrameDenoiser, FrameShape
 from emotalker.frames.guide import MAPS, GuideRenderer
@@ -17,6 +18,7 @@ from emotalker.picture import load_image
 from emotalker.training.frame_batches import FramePairs
 from emotalker.training.train_frames import (
     AROUND,
+    FEATURES,
     MOVING,
     SKIN,
     Run,
@@ -26,6 +28,7 @@ from emotalker.training.train_frames import (
     main,
     parse,
     reduction,
+    unlike,
 )
 
 STEPS = 40
@@ -132,6 +135,20 @@ def test_mouth_and_eyes_weigh_most():
     weight = loss_weight(maps)[0, 0]
     assert weight[10, 8] == pytest.approx(MOVING) and weight[4, 4] == pytest.approx(SKIN)
     assert weight[0, 0] == pytest.approx(AROUND)
+
+
+def test_blurred_pictures_are_unlike_where_it_counts(data):
+    truth = FramePairs(data / "pairs" / "train").batch([0, 1]).truth
+    network = Graph.load("face_landmarks", outputs=FEATURES)
+    everywhere = torch.ones(2, 1, 64, 64)
+    assert unlike(network, truth, truth, everywhere) == 0
+    blurred = torch.nn.functional.avg_pool2d(truth, 9, 1, 4, count_include_pad=False)
+    # Of two pictures with the same mean error the features prefer the sharp one.
+    darker = truth - (blurred - truth).abs().mean()
+    assert unlike(network, blurred, truth, everywhere) > 2 * unlike(network, darker, truth, everywhere)
+    left = everywhere * (torch.arange(64) < 32)
+    half = torch.cat([truth[..., :128], blurred[..., 128:]], 3)
+    assert unlike(network, half, truth, left) < 0.2 * unlike(network, half, truth, everywhere - left)
 
 
 def test_a_model_that_paints_nothing_reduces_nothing(trained, data):
