@@ -25,10 +25,10 @@ EXPRESSION = {
 }  # fmt: skip
 """Units that a still picture can show apart from identity, with the weight they are expected to have. What could as well be
 the person's build (brow height, lip shape) is expected to be small: taking it away would change who it is."""
-READ = 0.05
+READ = 0.03
 """How far a reading of the expression recogniser may be from a unit's weight."""
-FROM_LANDMARKS = ("eyeBlink", "jawOpen")
-"""Units of which landmarks say more than a reading: how far lids and lips are apart."""
+FROM_LANDMARKS = ("jawOpen",)
+"""Units of which landmarks say more than a reading: how far lips are apart."""
 NOT_TAKEN = ("eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "mouthClose", "tongueOut")
 """Units that are never taken for the source's: gaze is carried by the eyeballs, and the others say nothing without a jaw."""
 ROUNDS = 8
