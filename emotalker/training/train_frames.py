@@ -32,7 +32,7 @@ from ..diffusion import TRAIN_STEPS, make_scheduler
 from ..emotion.eib import EmotionIntensityBlock
 from ..face.graph import Graph
 from ..frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
-from ..frames.painting import KIND, PaintSettings, denoise_residual, settled_drift
+from ..frames.painting import KIND, SPREAD, PaintSettings, denoise_residual, settled_drift
 from ..frames.preservation import FREE, IDENTITY, identity_weight, with_texture
 from ..perception.expression import ExpressionRecogniser
 from ..weights import FOLDER
@@ -42,7 +42,7 @@ from .options import add_run_options
 from .pairs import FRAMES
 
 SIZES = {
-    "small": (FrameShape(channels=(48, 64, 96, 128)), 8, 3, 0.65),  # for a processor, in an hour or two
+    "small": (FrameShape(channels=(48, 64, 96, 128)), 8, 3, 0.5),  # for a processor, in an hour or two
     "full": (FrameShape(channels=(96, 160, 224, 320), layers=2), 64, 32, 0.3),  # for a GPU
     "smoke": (FrameShape(size=128, channels=(16, 16, 32, 32), tokens=32), 4, 2, 0.5),
 }
@@ -56,13 +56,17 @@ UNSTEERED = 0.1
 """How often sound, emotion and motion are left out, so that guidance can tell what they do."""
 SKIN, AROUND, MOVING = 1.0, 0.3, 5.0
 """Weights of the loss: on the face's skin, beside the face, and in mouth, eyes and lids."""
-HIDDEN = (0.9, 0.75)
+HIDDEN = (SPREAD, 0.95)
 """From this share of the scheduler's steps on noise hides the residual, so that it has to be told from the guide; below it
-shows through. How often a step is drawn from there; the others come from anywhere."""
+shows through. There frames are painted (painting.time_steps); how often a step is drawn from there; the others come from
+anywhere."""
+OWN = 0.5
+"""How often what is noised is not the true residual but the one that the model finds from noise alone, as when it paints: from
+true ones alone it learns to trust what shines through the noise, and then builds on its own errors."""
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.04}
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.02}
 """Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; how unlike the features are that a
 face network sees in the denoised picture; emotions and face units that the recogniser finds in it."""
 FEATURES = {"half": 20, "quarter": 35, "eighth": 83}
@@ -149,10 +153,13 @@ class Run:
         clean = to_state(batch.truth, c.guide)
         noise = torch.randn(clean.shape, generator=self.generator, device=self.device)
         steps = self._levels(count)
-        noisy = self.scheduler.add_noise(clean, noise, steps)
+        begin = clean
+        if self.draw.random() < OWN:
+            with torch.no_grad(), half_precision(self.device):
+                begin = self.model(noise, torch.full_like(steps, TRAIN_STEPS - 1), c).float()
+        noisy = self.scheduler.add_noise(begin, noise, steps)
         with half_precision(self.device):
             found = self.model(noisy, steps, c).float()
-        kept = self.scheduler.alphas_cumprod.to(self.device)[steps]
         weight = loss_weight(c.maps)
         weight = weight / weight.mean()
         away = found - clean
@@ -165,7 +172,7 @@ class Run:
         if self.features is not None:
             parts["features"] = unlike(self.features, picture, batch.truth, weight)
         if self.perceives and whole:
-            parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * kept * c.steer).mean()
+            parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * c.steer).mean()
         self.parts = {name: float(value.detach()) for name, value in parts.items()}
         return sum(SHARES[name] * value for name, value in parts.items())
 

@@ -117,9 +117,9 @@ def test_the_portrait_as_anchor_holds_the_face_still(renderer, model):
 
 
 def test_steps_and_settings():
-    assert time_steps(4, 1.0) == [999, 749, 499, 249]
-    assert time_steps(3, 0.6) == [599, 399, 199]
-    assert time_steps(5, 0.002) == [1, 0]
+    assert time_steps(4, 1.0) == [999, 949, 899, 849]
+    assert time_steps(3, 0.6) == [599, 559, 519]
+    assert time_steps(5, 0.002) == [1]
     assert [painting_steps(name) for name in PRESETS] == [0, 4, 10]
     assert painting_steps("fast", 7) == 7 and painting_steps("rig only", 7) == 0
     with pytest.raises(UserError, match="frames is"):
