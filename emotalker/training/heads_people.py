@@ -39,10 +39,11 @@ HAIR_SHARES = {
 }  # fmt: skip
 
 
-BROW_LIFT, EYES_OPEN = (0.25, 0.35), (0.7, 0.45)
-"""Mean and spread of brow_lift and eyes_open. MakeHuman's eyes are 0.13 eye distances high, 8 mm, people's 10 to 11 mm (Farkas,
-Anthropometry of the Head and Face, 1994), and its people's brows are all about as high as each other: without this, a
-recogniser takes the eyes of most people for wide, and high brows for raised ones."""
+BROW_LIFT, EYES_OPEN = (0.25, 0.3), (0.7, 0.2)
+"""Mean and spread of brow_lift and eyes_open. Eyes of MakeHuman's people are 0.13 eye distances high, 8 mm, and differ by 1.3
+mm; people's are 10 to 11 mm high (Farkas, Anthropometry of the Head and Face, 1994) and differ by about 1 mm. People's brows
+differ more in height. Without this, a recogniser takes the eyes of most people for wide and high brows for raised ones."""
+
 LIP_LINE = (13, 14)
 """Landmarks in the middle of the inner lips."""
 FRONT_TEETH = 0.1

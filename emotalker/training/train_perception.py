@@ -44,6 +44,9 @@ MARKS_WEIGHT, POINTS_WEIGHT = 100.0, 10.0
 of what faces show."""
 SHARES = {"head": 0.5, "portrait": 0.1, "truth": 0.2, "guide": 0.2}
 """How often each kind is shown. Portraits are calm faces in the main: without them a calm face would look like a feeling."""
+CALM = 2.0
+"""How often calm faces are drawn over each emotion: most of those drawn as neutral show a trace of something, and a calm mouth
+that speaks would be called surprised."""
 STRONG, CLEARLY = 0.6, 0.5
 """An emotion counts in the measured accuracy from this strength on, if the next is at most this share of it."""
 
@@ -65,6 +68,7 @@ class Run:
         # Every emotion as often as any other, or what is rare or hard to see would be called neutral.
         emotion = soft_label(self.faces.strengths).argmax(1)
         self.chance = chance / torch.zeros(len(EMOTIONS)).index_add(0, emotion, chance)[emotion]
+        self.chance[emotion == 0] *= CALM
         self.model = ExpressionRecogniser(ExpressionHead(**SHAPE)).to(self.device)
         groups = [
             {"params": list(self.model.head.parameters()), "share": 1.0, "weight_decay": 0.05},
