@@ -103,9 +103,9 @@ def test_a_shaking_video_raises_jitter(clip, good):
 
 def test_frames_without_a_face_lower_face_found_alone(clip, good):
     frames = clip.frames.clone()
-    frames[30:45] = 128
+    frames[33:42] = 128  # more, and the lips that are left are another sample
     report = score(clip, frames)
-    assert report.face_found == pytest.approx(1 - 15 / len(frames), abs=0.001)
+    assert report.face_found == pytest.approx(1 - 9 / len(frames), abs=0.001)
     assert unchanged(report, good, "face_found", "blinks_per_minute")
 
 
