@@ -219,8 +219,11 @@ def with_glasses(face: Tensor, draw: torch.Generator) -> Tensor:
     away = (radius - 1) * min(wide, high)
     soft = 1.5 * SPAN * ZOOM / SIZE
     frame = ((rim / 2 - away.abs()) / soft + 0.5).clamp(0, 1)
-    bridge = (((rim / 2) - (y + high * between(0.2, 0.7)).abs()) / soft + 0.5).clamp(0, 1) * (x.abs() < middle - wide)
-    arms = (((rim / 2) - (y + high * between(0.2, 0.7)).abs()) / soft + 0.5).clamp(0, 1) * (x.abs() > middle + wide)
+
+    def bar() -> Tensor:
+        return ((rim / 2 - (y + high * between(0.2, 0.7)).abs()) / soft + 0.5).clamp(0, 1)
+
+    bridge, arms = bar() * (x.abs() < middle - wide), bar() * (x.abs() > middle + wide)
     frame = torch.maximum(frame, torch.maximum(bridge, arms * (x.abs() < between(1.0, 1.3))))
     glass = (-away / soft + 0.5).clamp(0, 1) * between(0, 0.25)
     glare = torch.sigmoid((x * between(-1, 1) + y - between(-0.3, 0.3)) / between(0.05, 0.3))
