@@ -37,6 +37,7 @@ from ..frames.preservation import FREE, IDENTITY, identity_weight, with_texture
 from ..perception.expression import ExpressionRecogniser
 from ..weights import FOLDER
 from .commit import commit_name
+from .drift import fit_drift
 from .frame_batches import FramePairs
 from .options import add_run_options
 from .pairs import FRAMES
@@ -66,7 +67,7 @@ true ones alone it learns to trust what shines through the noise, and then build
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.02}
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.05}
 """Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; how unlike the features are that a
 face network sees in the denoised picture; emotions and face units that the recogniser finds in it."""
 FEATURES = {"half": 20, "quarter": 35, "eighth": 83}
@@ -86,6 +87,8 @@ class Run:
         self.options, self.device = options, torch.device(options.device)
         torch.manual_seed(options.seed)
         shape, self.windows, self.faces, self.whole_from = SIZES[options.size]
+        if options.start_from is not None:
+            self.whole_from = 0.0
         self.shape = FrameShape(**{**shape.to_dict(), "without": [name for name in options.without if name in TOKENS]})
         self.pairs = FramePairs(options.data / "train", self.shape.size)
         self.held_out = FramePairs(options.data / "held_out", self.shape.size)
@@ -168,7 +171,9 @@ class Run:
         coarse = away.unflatten(1, (3, -1)).mean(2)
         parts["coarse"] = (_soft(coarse).mean(1, keepdim=True) * weight).mean()
         parts["coarser"] = (_soft(_halved(coarse)).mean(1, keepdim=True) * _halved(weight)).mean()
-        picture = (c.guide + to_change(found)).clamp(0, 1)
+        # Seen as it will be shown; a window is too small a part of a face to tell what is coarse in it.
+        change = with_texture(to_change(found), c.maps) if whole else to_change(found)
+        picture = (c.guide + change).clamp(0, 1)
         if self.features is not None:
             parts["features"] = unlike(self.features, picture, batch.truth, weight)
         if self.perceives and whole:
@@ -256,31 +261,6 @@ def half_precision(device: torch.device) -> contextlib.ExitStack:
         # The fused attention's gradient takes ten times as long in bfloat16 on a processor.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
     return stack
-
-
-def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 4000, count: int = 256) -> None:
-    """Fit the drift to the landmarks' own, in a minute, before anything is trained; mirrored frames count as well."""
-    draw = np.random.default_rng([seed, 1])
-    learned = [model.drift.weight, model.drift.bias]
-    for parameter in learned:
-        parameter.requires_grad_(True)
-    optimiser = torch.optim.AdamW(learned, lr=3e-3, weight_decay=0.0)
-    for step in range(steps):
-        optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
-        frames, mirrored = draw.integers(len(pairs), size=count), draw.random(count) < 0.5
-        loss = drift_error(model, *(value.to(learned[0]) for value in pairs.movement(frames, mirrored)))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    for parameter in learned:
-        parameter.requires_grad_(False)
-
-
-def drift_error(model: FrameDenoiser, motion: Tensor, own: Tensor, taken: Tensor, places: Tensor, drifts: Tensor) -> Tensor:
-    """How far the drift is from that of the landmarks, in pixels; arguments as of FramePairs.movement."""
-    found = model.drift_at(motion, own, taken, motion.new_ones(len(motion)), places[:, None])[:, :, 0]
-    inside = ((places > 0) & (places < model.shape.size)).all(2)[:, None]
-    return ((found - drifts.transpose(1, 2)).abs() * inside).mean()
 
 
 def _soft(values: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from emotalker.emotion.track import EmotionTrack
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.graph import Graph
 from emotalker.face.portrait import Portrait
-from emotalker.frames.denoiser import FrameDenoiser, FrameShape
 from emotalker.frames.guide import MAPS, GuideRenderer
 from emotalker.frames.painting import Painting, PaintSettings, load_painter
 from emotalker.motion.motion import Motion
@@ -22,8 +21,6 @@ from emotalker.training.train_frames import (
     MOVING,
     SKIN,
     Run,
-    drift_error,
-    fit_drift,
     loss_weight,
     main,
     parse,
@@ -116,16 +113,6 @@ def test_windows_are_parts_of_the_crop(data):
     pairs = FramePairs(data / "pairs" / "train")
     batch = pairs.batch([0, 1, 2], np.random.default_rng(0), 128)
     assert batch.truth.shape == (3, 3, 128, 128) and batch.conditions.maps.shape == (3, len(MAPS), 32, 32)
-
-
-def test_the_drift_is_fitted_to_the_landmarks(data):
-    pairs = FramePairs(data / "pairs" / "train")
-    model = FrameDenoiser(FrameShape(channels=(16, 16, 32, 32), tokens=32))
-    moves = pairs.movement(np.arange(len(pairs)), np.zeros(len(pairs), bool))
-    before = drift_error(model, *moves)
-    assert before == pytest.approx(float(moves[4].abs().mean()), rel=0.2)  # nothing drifts yet; some landmarks lie outside
-    fit_drift(model, pairs, 0, steps=60, count=12)
-    assert drift_error(model, *moves) < 0.8 * before
 
 
 def test_mouth_and_eyes_weigh_most():
