@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..face.crop import MIDDLE, SPAN
 from ..face.geometry import Pyramid, similarity_matrices
 from ..face.graph import Graph
 from ..face.landmarks import IRISES
@@ -14,6 +15,9 @@ NOSE = 4
 # Where the crop has the irises of the right and left eye, the tip of the nose and the mouth's corners, right first:
 # the alignment that face networks of this size are trained with (InsightFace, face_align.py, arcface_dst).
 PLACES = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+
+USUAL = ((-0.49, -0.04), (0.49, -0.04), (0.0, 0.56), (-0.35, 1.01), (0.35, 1.01))
+"""Where people have these in a face crop, in the units of face.crop.PLACES: the development portraits' mean, made even."""
 
 
 class FaceEmbedder:
@@ -40,7 +44,24 @@ class FaceEmbedder:
         """
         matrices = crop_matrices(landmarks.to(self.device).float())
         crops = torch.cat([self._crop(*pair) for pair in zip(frames.split(1), matrices.split(1), strict=True)])
-        return normalize(self.network((crops * 255 - 127.5) / 128)["embedding"].flatten(1), dim=1).cpu()
+        return self._vectors(crops).cpu()
+
+    def see(self, faces: Tensor) -> Tensor:
+        """Vectors of faces that are cut out already; differentiable, for a loss.
+
+        Args:
+            faces: [n, 3, s, s] 0..1, the squares of face.crop.
+
+        Returns:
+            [n, 256] of length 1.
+        """
+        points = faces.new_tensor(USUAL) + faces.new_tensor([SPAN / 2, SPAN / 2 - MIDDLE])
+        matrix = similarity_matrices(faces.new_tensor(PLACES), (points * (faces.shape[-1] / SPAN) - 0.5)[None])
+        return self._vectors(Pyramid(faces).sample(matrix.expand(len(faces), -1, -1), SIZE, SIZE))
+
+    def _vectors(self, crops: Tensor) -> Tensor:
+        """[n, 256] of aligned crops [n, 3, SIZE, SIZE]."""
+        return normalize(self.network((crops * 255 - 127.5) / 128)["embedding"].flatten(1), dim=1)
 
     def _crop(self, frame: Tensor, matrix: Tensor) -> Tensor:
         """One frame's face, [1, 3, SIZE, SIZE]; one by one, so that the size of one face is none of another's business."""

@@ -20,8 +20,9 @@ from .motion_windows import mirror
 from .pairs import CROP, FRAMES, MAP, TABLES
 
 MIRROR = 0.5
-LIGHT, TINT, GREY = 0.12, 0.04, 0.05
-"""Spread of the logarithm of a picture's brightness and of its colours, and how often it has no colour."""
+LIGHT, TINT, GAMMA, COLOUR, GREY = 0.15, 0.12, 0.15, 0.25, 0.05
+"""Spread of the logarithm of a picture's brightness, its colours, its gamma and its saturation, and how often it has no colour:
+there are fifteen skins to learn from, and many more complexions, lamps and painters' palettes."""
 MOUTH_AT, EYES_AT = (0.0, 1.15), (0.0, 0.0)
 """Where a window looks, in distances between the eyes from their middle."""
 SHIFT = 0.3
@@ -120,9 +121,10 @@ class FramePairs:
                     pictures[i], maps[i] = pictures[i].flip(-1), maps[i].flip(-1)
                     maps[i, MAPS.index("right")] *= -1
                 gain = np.exp(draw.normal(0, LIGHT) + draw.normal(0, TINT, 3))
-                pictures[i] = (pictures[i] * torch.tensor(gain, dtype=torch.float32)[:, None, None]).clamp(0, 1)
-                if draw.random() < GREY:
-                    pictures[i] = pictures[i].mean(1, keepdim=True)
+                gamma, colour = np.exp(draw.normal(0, (GAMMA, COLOUR))) * (1.0, draw.random() >= GREY)
+                toned = (pictures[i] ** float(gamma)) * torch.tensor(gain, dtype=torch.float32)[:, None, None]
+                grey = toned.mean(1, keepdim=True)
+                pictures[i] = torch.lerp(grey, toned, float(colour)).clamp(0, 1)
             if window is not None:
                 pictures, maps, corners = self._window(pictures, maps, window, draw)
         guide, portrait, truth = (value.contiguous() for value in pictures.unbind(1))

@@ -35,6 +35,7 @@ from ..frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to
 from ..frames.painting import KIND, SPREAD, PaintSettings, denoise_residual, settled_drift
 from ..frames.preservation import FREE, IDENTITY, identity_weight, with_texture
 from ..perception.expression import ExpressionRecogniser
+from ..perception.identity import FaceEmbedder
 from ..weights import FOLDER
 from .commit import commit_name
 from .drift import fit_drift
@@ -61,19 +62,20 @@ HIDDEN = (SPREAD, 0.95)
 """From this share of the scheduler's steps on noise hides the residual, so that it has to be told from the guide; below it
 shows through. There frames are painted (painting.time_steps); how often a step is drawn from there; the others come from
 anywhere."""
-OWN = 0.5
+OWN = 0.85
 """How often what is noised is not the true residual but the one that the model finds from noise alone, as when it paints: from
 true ones alone it learns to trust what shines through the noise, and then builds on its own errors."""
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.05}
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.035, "identity": 2.0}
 """Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; how unlike the features are that a
-face network sees in the denoised picture; emotions and face units that the recogniser finds in it."""
+face network sees in the denoised picture; emotions and face units that the recogniser finds in it; how unlike its person is to
+that of portrait and true picture, 1 - cosine with the mean of both."""
 FEATURES = {"half": 20, "quarter": 35, "eighth": 83}
 """Values of the published landmark network that are compared, at 1/2, 1/4 and 1/8 of a picture's side. Where several mouths are
 possible, the mean error asks for the blurred mean of all; what a face network sees of it is like none of them."""
-PARTS = ("features", "perception", *TOKENS)
+PARTS = ("features", "perception", "identity", *TOKENS)
 
 
 class Run:
@@ -96,6 +98,7 @@ class Run:
         self.scheduler = make_scheduler()
         self.perceives = "perception" not in options.without
         self.recogniser = ExpressionRecogniser.load(options.device) if self.perceives else None
+        self.embedder = FaceEmbedder.load(options.device) if "identity" not in options.without else None
         self.features = None
         if "features" not in options.without:
             self.features = Graph.load("face_landmarks", device=self.device, outputs=FEATURES)
@@ -178,6 +181,10 @@ class Run:
             parts["features"] = unlike(self.features, picture, batch.truth, weight)
         if self.perceives and whole:
             parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * c.steer).mean()
+        if self.embedder is not None and whole:
+            with torch.no_grad():
+                wanted = normalize(self.embedder.see(batch.truth) + self.embedder.see(c.portrait), dim=1)
+            parts["identity"] = 1 - (self.embedder.see(picture) * wanted).sum(1).mean()
         self.parts = {name: float(value.detach()) for name, value in parts.items()}
         return sum(SHARES[name] * value for name, value in parts.items())
 

@@ -10,6 +10,8 @@ from PIL import Image
 
 from emotalker.emotion.expression import face_units
 from emotalker.face.arkit import FACE_UNITS
+from emotalker.face.crop import crop_matrices as face_squares
+from emotalker.face.crop import cut
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.motion import Motion
@@ -89,3 +91,14 @@ def test_a_person_with_another_expression_is_nearer_than_any_other_person(shared
     different = cosines[~torch.eye(len(own), dtype=torch.bool)[:, None].expand_as(cosines)]
     assert len(own) == 9
     assert same.min() > different.max() + 0.2
+
+
+def test_face_crops_give_the_same_vectors_and_gradients(embedder):
+    picture = load_image(DATA.parents[1] / "face" / "data" / "face_256.png")
+    landmarks = Portrait.from_image(picture).face.landmarks
+    crop = cut(picture.permute(2, 0, 1)[None], face_squares(landmarks[None], 256), 256).requires_grad_()
+    vector = embedder.see(crop)
+    own = embedder.embed(picture[None], landmarks[None])
+    assert float((vector * own).sum()) > 0.7  # placed as faces usually are
+    vector[0, 0].backward()
+    assert crop.grad.abs().sum() > 0
