@@ -75,6 +75,9 @@ that of portrait and true picture, 1 - cosine with the mean of both."""
 FEATURES = {"half": 20, "quarter": 35, "eighth": 83}
 """Values of the published landmark network that are compared, at 1/2, 1/4 and 1/8 of a picture's side. Where several mouths are
 possible, the mean error asks for the blurred mean of all; what a face network sees of it is like none of them."""
+MANTISSA = 5
+"""Bits of the weights' mantissas that are kept: with five of ten held-out errors were the same (0.7644, before 0.7643 of the
+guide's; 0.7654 with four), and the compressed file is 8 MB instead of 11, which counts where every version is kept."""
 PARTS = ("features", "perception", "identity", *TOKENS)
 
 
@@ -230,7 +233,7 @@ class Run:
     def export(self, folder: Path) -> dict[str, float]:
         """Write the averaged weights in half precision with their card; returns the metrics."""
         metrics = self.measure()
-        tensors = {name: value.half().contiguous() for name, value in self.average.items()}
+        tensors = {name: short_half(value) for name, value in self.average.items()}
         folder.mkdir(parents=True, exist_ok=True)
         told = {"format": KIND, "shape": json.dumps(self.shape.to_dict())}
         save_file(tensors, folder / f"{self.options.name}.safetensors", told)
@@ -268,6 +271,13 @@ def half_precision(device: torch.device) -> contextlib.ExitStack:
         # The fused attention's gradient takes ten times as long in bfloat16 on a processor.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
     return stack
+
+
+def short_half(values: Tensor) -> Tensor:
+    """Half precision rounded to MANTISSA bits."""
+    dropped = 10 - MANTISSA
+    bits = values.half().contiguous().view(torch.int16).int() + (1 << dropped - 1)
+    return (bits >> dropped << dropped).to(torch.int16).view(torch.float16)
 
 
 def _soft(values: Tensor) -> Tensor:

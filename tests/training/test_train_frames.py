@@ -25,6 +25,7 @@ from emotalker.training.train_frames import (
     main,
     parse,
     reduction,
+    short_half,
     unlike,
 )
 
@@ -143,3 +144,11 @@ def test_a_model_that_paints_nothing_reduces_nothing(trained, data):
     pairs = FramePairs(data / "pairs" / "held_out", model.shape.size)
     figures = reduction(model, pairs, [0, 1], PaintSettings(preservation=1.0))
     assert figures["ratio"] == pytest.approx(1, abs=1e-4)
+
+
+def test_stored_weights_are_rounded_to_the_nearest():
+    values = torch.tensor([1.0, 1.01, 1.02, -3.0, -0.3, 0.0, 2e-5])
+    stored = short_half(values)
+    assert stored.dtype == torch.float16
+    assert stored[:4].tolist() == [1.0, 1.0, 1.03125, -3.0] and stored[5] == 0
+    assert ((stored.float() - values).abs() <= values.abs() / 63 + 1e-6).all()
