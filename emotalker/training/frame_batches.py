@@ -121,7 +121,8 @@ class FramePairs:
                     pictures[i], maps[i] = pictures[i].flip(-1), maps[i].flip(-1)
                     maps[i, MAPS.index("right")] *= -1
                 gain = np.exp(draw.normal(0, LIGHT) + draw.normal(0, TINT, 3))
-                gamma, colour = np.exp(draw.normal(0, (GAMMA, COLOUR))) * (1.0, draw.random() >= GREY)
+                gamma = np.exp(draw.normal(0, GAMMA))
+                colour = np.exp(draw.normal(0, COLOUR)) * (draw.random() >= GREY)
                 toned = (pictures[i] ** float(gamma)) * torch.tensor(gain, dtype=torch.float32)[:, None, None]
                 grey = toned.mean(1, keepdim=True)
                 pictures[i] = torch.lerp(grey, toned, float(colour)).clamp(0, 1)
