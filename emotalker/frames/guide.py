@@ -51,6 +51,8 @@ MAPS = ("face", "right", "down", "away", "stretched", "lids", "mouth", "eyes")
 the viewer (0 beside the face); how far the portrait's pixels are stretched there, 0 not or compressed, 1 eightfold or
 more; share that is made up lid skin, inside of the mouth, eyeball."""
 _MOST_STRETCHED = 8.0
+KNOWN = (*MAPS, "own")
+"""What is known of a drawn pixel: MAPS, which the network sees, and the share that is the portrait's own teeth."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Drawn:
     Attributes:
         frames: [n,3,h,w] the crop, 0..1.
         landmarks: [n,478,2] of the moved face, in pixels of the crop.
-        maps: [n,8,h,w] in the order of MAPS; None when not asked for.
+        maps: [n,9,h,w] in the order of KNOWN; None when not asked for.
     """
 
     frames: Tensor
@@ -212,19 +214,20 @@ class GuideRenderer:
         def reading(box: Box) -> Tensor:
             return torch.cat([read[:, :, box.slices[0], box.slices[1]] for read in reads])
 
-        shown = torch.cat([kinds, self._stretch(flow), flow.new_zeros(len(flow), 3, *self.flow_size)], 1) if maps else None
+        shown = torch.cat([kinds, self._stretch(flow), flow.new_zeros(len(flow), 4, *self.flow_size)], 1) if maps else None
         if maps:
             shown = F.interpolate(shown, size=self.size, mode="bilinear", align_corners=False)
         for side, eye in self.eyes.items():
             rows, columns, lid, ball = self._draw_eye(frame, eye, vertices, self._gaze(deltas, side), reading)
             if maps:
                 shown[:, 5:6, rows, columns] = torch.maximum(shown[:, 5:6, rows, columns], lid)
-                shown[:, 7:, rows, columns] = torch.maximum(shown[:, 7:, rows, columns], ball)
+                shown[:, 7:8, rows, columns] = torch.maximum(shown[:, 7:8, rows, columns], ball)
         activity = deltas[:, _MOUTH_UNITS].abs().amax(1)
         self.lips.cover(frame, vertices, opened, activity, reading)
         inside = self.mouth.draw(frame, vertices, opened, activity)
         if maps and inside is not None:
-            shown[:, 6:7, inside[0].slices[0], inside[0].slices[1]] = inside[1]
+            rows, columns = inside[0].slices
+            shown[:, 6:7, rows, columns], shown[:, 8:, rows, columns] = inside[1:]
         return Drawn(frame.clamp_(0, 1), self.fitted.landmarks(vertices)[..., :2], shown)
 
     def _kinds(self, vertices: Tensor) -> Tensor:

@@ -171,7 +171,7 @@ class Mouth:
         along = self.lips.rest.along[0]
         return torch.stack([-along[1], along[0]])
 
-    def draw(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor) -> tuple[Box, Tensor] | None:
+    def draw(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor) -> tuple[Box, Tensor, Tensor] | None:
         """Lay the mouth's inside over frames, in place.
 
         Args:
@@ -181,7 +181,8 @@ class Mouth:
             activity: [n] largest change of a mouth unit from the portrait.
 
         Returns:
-            A box and the share [n,1,h,w] of its pixels that shows the mouth's inside; None where no mouth is open.
+            A box and the shares [n,1,h,w] of its pixels that show the mouth's inside, and of it the portrait's own; None where
+            no mouth is open.
         """
         if float(now.height().amax()) < 0.02:
             return None
@@ -192,11 +193,13 @@ class Mouth:
         coverage = now.coverage(s, t, edges)[:, None]
         rows, columns = box.slices
         view = frame[:, :, rows, columns]
-        view += (self._inside(vertices, activity, box, s, t - edges[0]) - view) * coverage
-        return box, coverage
+        inside, own = self._inside(vertices, activity, box, s, t - edges[0])
+        view += (inside - view) * coverage
+        return box, coverage, coverage * own
 
-    def _inside(self, vertices: Tensor, activity: Tensor, box: Box, s: Tensor, below: Tensor) -> Tensor:
-        """[n,3,h,w] of a box: teeth, tongue and cavity at s [n,h,w] along the mouth, `below` pixels under the upper lip."""
+    def _inside(self, vertices: Tensor, activity: Tensor, box: Box, s: Tensor, below: Tensor) -> tuple[Tensor, Tensor]:
+        """[n,3,h,w] of a box: teeth, tongue and cavity at s [n,h,w] along the mouth, `below` pixels under the upper lip; and
+        [n,1,h,w] the share of it that is the portrait's own."""
         x, y = box.pixel_centres(vertices.device)
         shifted = (vertices + self.down - vertices.new_tensor([box.x0, box.y0, 0.0])) * _FINER
         depth = (vertices[..., 2] - vertices[:, self.lips.ring, 2].mean(1, keepdim=True)) / self.lips.width
@@ -215,13 +218,13 @@ class Mouth:
 
         # The portrait's own teeth, where its mouth is open: carried by the upper jaw.
         if self._closed:
-            return colour
+            return colour, torch.zeros_like(colour[:, :1])
         rest_x, rest_y = self._follow_jaw(vertices, x, y)
         own = sample(self.picture, rest_x, rest_y)
         teeth = sample(self.own_teeth, rest_x - self.lips.box.x0, rest_y - self.lips.box.y0)[:, 0]
         active = smoothstep(activity, 0.0, 0.08)[:, None, None]
-        share = 1 - active + active * teeth
-        return colour + (own - colour) * share[:, None]
+        share = (1 - active + active * teeth)[:, None]
+        return colour + (own - colour) * share, share
 
     def _follow_jaw(self, vertices: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Where a pixel of the frame lies in the portrait if it belongs to the upper teeth: a similarity."""

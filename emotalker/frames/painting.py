@@ -32,7 +32,7 @@ from .denoiser import (
     to_change,
     to_state,
 )
-from .guide import Drawn, GuideRenderer
+from .guide import MAPS, Drawn, GuideRenderer
 from .paste_back import spread
 from .preservation import identity_weight, paintable, preserve, with_texture
 from .sampling import moved
@@ -41,7 +41,7 @@ BATCH = 8
 """Frames painted together at most."""
 STILL = 1e-3
 """Pixels below which nothing moves."""
-SPREAD = 0.8
+SPREAD = 0.9
 """Share of the first noise level down to which the steps go. Lower ones, where the residual shines through the noise, only
 build on what the first steps found: on held-out heads they made errors larger."""
 PRESETS = {"rig only": 0, "fast": 4, "best": 10}
@@ -267,7 +267,7 @@ class FramePainter:
         guide = cut(drawn.frames, matrices, self.size, self.step)
         cells = self.size // BLOCK
         coarse = crop_matrices(drawn.landmarks, cells)
-        maps = cut(drawn.maps, coarse, cells, BLOCK * self.step)
+        maps, own = cut(drawn.maps, coarse, cells, BLOCK * self.step).split([len(MAPS), 1], 1)
         span = slice(first, first + count)
         ones = torch.ones(count)
         conditions = PaintConditions(
@@ -283,7 +283,7 @@ class FramePainter:
             ones,
             torch.zeros(count, 2),
         ).to(self.device, self.dtype)
-        weight = identity_weight(conditions.maps, settings.preservation)
+        weight = identity_weight(conditions.maps, settings.preservation, own.to(self.device, self.dtype))
         share = fine(paintable(conditions.maps))
         if self.mask is not None:
             share = share * cut(self.mask.expand(count, -1, -1, -1), matrices, self.size, self.step).to(share)
@@ -298,12 +298,12 @@ class FramePainter:
 
         noise = self.noise.to(self.device, self.dtype)
         clean = denoise_residual(self.model, conditions, noise, anchor, weight, settings, preview)
-        return flow, share * with_texture(to_change(clean), conditions.maps)
+        return flow, share * with_texture(to_change(clean), conditions.maps, settings.preservation)
 
 
 def settled_drift(model: FrameDenoiser, conditions: PaintConditions, weight: Tensor, settings: PaintSettings) -> Tensor:
     """[n,2,s,s] the drift of n frames: less where more is preserved, none where all is."""
-    return fine((1 - settings.preservation * weight) * model.drift_of(conditions).to(weight))
+    return fine((1 - settings.preservation * weight).clamp(min=0) * model.drift_of(conditions).to(weight))
 
 
 def denoise_residual(

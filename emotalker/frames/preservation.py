@@ -14,6 +14,8 @@ from .guide import MAPS
 IDENTITY, FREE = 0.55, 0.0
 """The weight M on the face's skin, where folds and shadows may be painted, and in mouth, eyes and lids, which must articulate.
 Beside the face it is 1."""
+OWN = 2.0
+"""M on the portrait's own teeth, which need no painting: from ρ = 0.5 on they stay as they are."""
 REACH = 3
 """Cells of 4 pixels by which mouth, eyes and lids reach beyond their outline: lips, lashes and folds beside them."""
 FADE = 2
@@ -22,6 +24,10 @@ COARSE = 24
 """Parts of the face's side: what is finer is texture."""
 CLOSING = 4
 """Power of the ratio with which the openings in M close, so that ρ = 1 leaves nothing to paint."""
+
+LINES = 0.8
+"""Share of the ratio by which mouths keep the guide's texture too: lip lines and the edges of teeth, which the rig draws sharp
+and the model, which cannot know where to the pixel they lie, paints soft."""
 
 
 def preserve(estimate: Tensor, anchor: Tensor, noise: Tensor, step: int, ratio: float, weight: Tensor) -> Tensor:
@@ -33,7 +39,7 @@ def preserve(estimate: Tensor, anchor: Tensor, noise: Tensor, step: int, ratio: 
         noise: [n,C,h,w] ε, the noise that the frames began with.
         step: t, a time step of the scheduler; -1 stands for no noise.
         ratio: ρ, 0..1.
-        weight: M [n,1,h,w], 0..1.
+        weight: M [n,1,h,w], 0 or more; ρM counts as 1 where it is more.
 
     Returns:
         [n,C,h,w]; the estimate where ρM is 0, the anchor at its noise level where it is 1.
@@ -41,31 +47,44 @@ def preserve(estimate: Tensor, anchor: Tensor, noise: Tensor, step: int, ratio: 
     known = anchor
     if step >= 0:
         known = noising().add_noise(anchor, noise, torch.full((len(anchor),), step, device=anchor.device))
-    return torch.lerp(estimate, known, ratio * weight)
+    return torch.lerp(estimate, known, (ratio * weight).clamp(max=1))
 
 
-def identity_weight(maps: Tensor, ratio: float) -> Tensor:
+def identity_weight(maps: Tensor, ratio: float, own: Tensor | None = None) -> Tensor:
     """M [n,1,h,w]: 1 where the picture must stay as it is, lower where it may be painted.
 
     Args:
         maps: [n,8,h,w] in the order of guide.MAPS.
-        ratio: ρ, 0..1; towards 1 all of M becomes 1.
+        ratio: ρ, 0..1; towards 1 all of M becomes 1 or more.
+        own: [n,1,h,w] share that is the portrait's own teeth; none by default.
     """
     named = dict(zip(MAPS, maps.split(1, 1), strict=True))
     face = _grown(named["face"], 1)
     moving = _grown(torch.maximum(torch.maximum(named["mouth"], named["eyes"]), named["lids"]), REACH)
     free = torch.maximum((1 - IDENTITY) * face, (1 - FREE) * moving)
-    return 1 - free * (1 - ratio**CLOSING)
+    weight = 1 - free * (1 - ratio**CLOSING)
+    return weight if own is None else torch.maximum(weight, OWN * own)
 
 
-def with_texture(change: Tensor, maps: Tensor) -> Tensor:
-    """What is painted [n,3,s,s], but on skin only what is coarser than its texture: pores, wrinkles and brush strokes are the
-    guide's. Mouth, eyes and lids are painted whole. `maps`: guide.MAPS [n,8,h,w]."""
+def with_texture(change: Tensor, maps: Tensor, ratio: float) -> Tensor:
+    """What is painted, but on skin only what is coarser than its texture: pores, wrinkles and brush strokes are the guide's.
+    Eyes and lids are painted whole, as far as half of their soft edge, and mouths but for LINES.
+
+    Args:
+        change: [n,3,s,s] what is added to the guide.
+        maps: [n,8,h,w] in the order of guide.MAPS.
+        ratio: ρ, 0..1.
+
+    Returns:
+        [n,3,s,s].
+    """
     width = 2 * (change.shape[-1] // COARSE // 2) + 1
     soft = change
     for window in ((1, width), (width, 1)):  # one after the other: a fifth of the work of both at once
         soft = F.avg_pool2d(soft, window, 1, [side // 2 for side in window], count_include_pad=False)
-    moving = ((1 - identity_weight(maps, 0.0)) - (1 - IDENTITY)).clamp(min=0) / (IDENTITY - FREE)
+    moving = (2 * ((1 - identity_weight(maps, 0.0)) - (1 - IDENTITY)) / (IDENTITY - FREE)).clamp(0, 1)
+    mouth = maps[:, MAPS.index("mouth") : MAPS.index("mouth") + 1]
+    moving = moving * (1 - LINES * ratio * _grown(mouth, REACH))
     return torch.lerp(soft, change, F.interpolate(moving, scale_factor=change.shape[-1] / maps.shape[-1], mode="bilinear"))
 
 

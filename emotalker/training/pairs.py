@@ -217,7 +217,7 @@ class PairMaker:
         to_rest = inverse(at_rest)
         true_change = places - applied(to_rest, true_rest)
         change = applied(inverse(matrices), drawn.landmarks) - applied(to_rest, rest)
-        maps = cut(drawn.maps, crop_matrices(drawn.landmarks, MAP), MAP)
+        maps = cut(drawn.maps[:, : len(MAPS)], crop_matrices(drawn.landmarks, MAP), MAP)
         maps[:, 1:4] = (maps[:, 1:4] + 1) / 2
         return Pair(
             portrait=_bytes(cut(picture.permute(2, 0, 1)[None], at_rest, CROP))[0],

@@ -51,6 +51,8 @@ SIZES = {
 """Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
 WINDOW = 128
 PEAK_RATE, LAST_RATE = 1e-3, 1e-5
+TUNED = 0.5
+"""Of the rate when weights are fine-tuned."""
 WARM_UP = 0.05
 """Part of the run in which the rate rises."""
 EMA = 0.999
@@ -68,13 +70,15 @@ true ones alone it learns to trust what shines through the noise, and then build
 SOFT = 0.1
 """Errors, in units of RESIDUAL, below which the loss is quadratic; above it is linear, or a few lips that lie elsewhere than
 the rig's, which nobody can foresee, would count for all the rest."""
-SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 2.0, "perception": 0.035, "identity": 2.0}
+SHARES = {"residual": 1.0, "coarse": 0.5, "coarser": 0.5, "features": 3.0, "perception": 0.05, "identity": 2.5}
 """Weights of the parts of the loss: the residual, also of pictures 4 and 8 times as coarse; how unlike the features are that a
 face network sees in the denoised picture; emotions and face units that the recogniser finds in it; how unlike its person is to
 that of portrait and true picture, 1 - cosine with the mean of both."""
 FEATURES = {"half": 20, "quarter": 35, "eighth": 83}
 """Values of the published landmark network that are compared, at 1/2, 1/4 and 1/8 of a picture's side. Where several mouths are
 possible, the mean error asks for the blurred mean of all; what a face network sees of it is like none of them."""
+FELT = 0.3
+"""Strength from which a frame counts as one of an emotion; whole faces, by which emotions are learned, are drawn evenly."""
 MANTISSA = 5
 """Bits of the weights' mantissas that are kept: with five of ten held-out errors were the same (0.7644, before 0.7643 of the
 guide's; 0.7654 with four), and the compressed file is 8 MB instead of 11, which counts where every version is kept."""
@@ -94,9 +98,11 @@ class Run:
         shape, self.windows, self.faces, self.whole_from = SIZES[options.size]
         if options.start_from is not None:
             self.whole_from = 0.0
+        self.peak = PEAK_RATE if options.start_from is None else TUNED * PEAK_RATE
         self.shape = FrameShape(**{**shape.to_dict(), "without": [name for name in options.without if name in TOKENS]})
         self.pairs = FramePairs(options.data / "train", self.shape.size)
         self.held_out = FramePairs(options.data / "held_out", self.shape.size)
+        self.often = evenly(self.pairs.tables["strengths"].flatten(0, 1))
         self.model = FrameDenoiser(self.shape).to(self.device, memory_format=torch.channels_last)
         self.scheduler = make_scheduler()
         self.perceives = "perception" not in options.without
@@ -105,6 +111,9 @@ class Run:
         self.features = None
         if "features" not in options.without:
             self.features = Graph.load("face_landmarks", device=self.device, outputs=FEATURES)
+        for name, parameter in self.model.named_parameters():
+            if options.freeze and name.startswith(tuple(options.freeze)):
+                parameter.requires_grad_(False)
         self.optimiser = torch.optim.AdamW(self._learned(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
         self.step, self.minutes = 0, 0.0
         self.parts: dict[str, float] = {}
@@ -133,7 +142,7 @@ class Run:
             progress = self.minutes / self.options.minutes if self.options.steps == 0 else self.step / self.options.steps
             if progress >= 1:
                 return
-            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+            rate = LAST_RATE + (self.peak - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * min(1.0, (progress + 1e-3) / WARM_UP)
             whole = progress > self.whole_from and self.step % 2 == 0
@@ -152,7 +161,7 @@ class Run:
     def loss(self, whole: bool) -> Tensor:
         """Loss of a random batch of whole faces or windows; keeps its parts in `parts`."""
         count = self.faces if whole else self.windows
-        chosen = self.draw.integers(len(self.pairs), size=count).tolist()
+        chosen = self.draw.choice(len(self.pairs), size=count, p=self.often if whole else None).tolist()
         window = None if whole else min(WINDOW, self.shape.size)
         batch = self.pairs.batch(chosen, self.draw, window).to(self.device)
         c = batch.conditions
@@ -178,7 +187,7 @@ class Run:
         parts["coarse"] = (_soft(coarse).mean(1, keepdim=True) * weight).mean()
         parts["coarser"] = (_soft(_halved(coarse)).mean(1, keepdim=True) * _halved(weight)).mean()
         # Seen as it will be shown; a window is too small a part of a face to tell what is coarse in it.
-        change = with_texture(to_change(found), c.maps) if whole else to_change(found)
+        change = with_texture(to_change(found), c.maps, PaintSettings().preservation) if whole else to_change(found)
         picture = (c.guide + change).clamp(0, 1)
         if self.features is not None:
             parts["features"] = unlike(self.features, picture, batch.truth, weight)
@@ -238,6 +247,7 @@ class Run:
         told = {"format": KIND, "shape": json.dumps(self.shape.to_dict())}
         save_file(tensors, folder / f"{self.options.name}.safetensors", told)
         without = "".join(f" --without {name}" for name in self.options.without)
+        without += "".join(f" --freeze {prefix}" for prefix in self.options.freeze)
         without += " --start-from WEIGHTS" if self.options.start_from is not None else ""
         length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
         card = {
@@ -259,6 +269,13 @@ class Run:
         }
         (folder / f"{self.options.name}.json").write_text(json.dumps(card, indent=2) + "\n")
         return metrics
+
+
+def evenly(strengths: Tensor) -> np.ndarray:
+    """[N] how often frames with the strengths [N,8] are taken, so that each emotion is as often the main one as another."""
+    main = torch.where(strengths[:, 1:].amax(1) > FELT, strengths[:, 1:].argmax(1) + 1, 0)
+    often = (1 / main.bincount(minlength=strengths.shape[1]).clamp(min=1))[main].double().numpy()
+    return often / often.sum()
 
 
 def half_precision(device: torch.device) -> contextlib.ExitStack:
@@ -349,7 +366,7 @@ def paint_batch(model: FrameDenoiser, conditions, settings: PaintSettings, gener
     weight = identity_weight(conditions.maps, settings.preservation)
     conditions = conditions.drifted(settled_drift(model, conditions, weight, settings))
     change = denoise_residual(model, conditions, noise, torch.zeros_like(noise), weight, settings)
-    return (conditions.guide + with_texture(to_change(change), conditions.maps)).clamp(0, 1)
+    return (conditions.guide + with_texture(to_change(change), conditions.maps, settings.preservation)).clamp(0, 1)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -369,6 +386,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--export-every", type=float, default=30.0, help="minutes between exports")
     parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave out (ablation)")
     parser.add_argument("--start-from", type=Path, help="exported weights to fine-tune")
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="leave weights whose names begin so as they are: a version control system then keeps only the others anew",
+    )
     add_run_options(parser)
     options = parser.parse_args(arguments)
     if options.smoke:

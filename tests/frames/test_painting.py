@@ -11,8 +11,9 @@ from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.portrait import Portrait
+from emotalker.frames import preservation
 from emotalker.frames.denoiser import EAR, FrameDenoiser, FrameShape
-from emotalker.frames.guide import GuideRenderer
+from emotalker.frames.guide import KNOWN, GuideRenderer
 from emotalker.frames.painting import (
     KIND,
     PRESETS,
@@ -91,6 +92,32 @@ def test_frames_do_not_depend_on_their_chunk_and_follow_the_seed(renderer, take,
     assert not torch.allclose(one, frames(renderer, take, model, chunk=1, seed=1), atol=1e-3)
 
 
+def test_own_teeth_stay_more_than_made_ones(shared, monkeypatch):
+    torch.manual_seed(0)
+    model = FrameDenoiser(replace(TINY, size=256)).eval().requires_grad_(False)
+    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.05)
+    renderer = GuideRenderer(Portrait.from_image(load_image(shared / "portraits" / "01_smile_teeth_photo.png")))
+    take = Motion(renderer.portrait.fitted.expression[None].clamp(0, 1).clone(), torch.zeros(1, 6), 25.0)
+    take.units[0, UNIT_INDEX["mouthSmileLeft"]] += 0.2
+
+    def change(weight):
+        monkeypatch.setattr(preservation, "OWN", weight)
+        painter = Painting(PaintSettings(), None, EmotionTrack()).painter(model, renderer, take)
+        found = []
+
+        def watched(drawn, first):
+            before, own = drawn.frames.clone(), drawn.maps[:, KNOWN.index("own")] > 0.9
+            after = painter(drawn, first)
+            assert own.sum() > 50
+            found.append(float((after - before).abs().mean(1)[own].mean()))
+            return after
+
+        list(renderer.stream(take, paint=watched))
+        return found[0]
+
+    assert change(preservation.OWN) < 0.5 * change(0.0)
+
+
 def test_a_mask_limits_the_painting(renderer, take, model):
     height, width = renderer.portrait.image.shape[:2]
     mask = torch.zeros(height, width)
@@ -117,8 +144,8 @@ def test_the_portrait_as_anchor_holds_the_face_still(renderer, model):
 
 
 def test_steps_and_settings():
-    assert time_steps(4, 1.0) == [999, 949, 899, 849]
-    assert time_steps(3, 0.6) == [599, 559, 519]
+    assert time_steps(4, 1.0) == [999, 974, 949, 924]
+    assert time_steps(3, 0.6) == [599, 579, 559]
     assert time_steps(5, 0.002) == [1]
     assert [painting_steps(name) for name in PRESETS] == [0, 4, 10]
     assert painting_steps("fast", 7) == 7 and painting_steps("rig only", 7) == 0

@@ -7,7 +7,7 @@ import torch
 
 from emotalker.diffusion import noising
 from emotalker.frames.guide import MAPS
-from emotalker.frames.preservation import IDENTITY, identity_weight, paintable, preserve, with_texture
+from emotalker.frames.preservation import IDENTITY, LINES, identity_weight, paintable, preserve, with_texture
 
 
 @pytest.fixture
@@ -33,6 +33,12 @@ def test_without_noise_a_ratio_of_one_is_the_anchor(state):
     assert torch.equal(preserve(estimate, anchor, noise, -1, 0.0, torch.ones(2, 1, 4, 4)), estimate)
 
 
+def test_what_is_kept_before_the_ratio_is_one_is_the_anchor(state):
+    estimate, anchor, noise = state
+    kept = preserve(estimate, anchor, noise, -1, 0.5, torch.full((2, 1, 4, 4), 3.0))
+    assert torch.equal(kept, anchor)
+
+
 def maps(**shares):
     """[1, 8, 16, 16]: each named map is 1 in the rows and columns given."""
     values = torch.zeros(1, len(MAPS), 16, 16)
@@ -48,6 +54,14 @@ def test_mouth_and_eyes_are_free_and_what_lies_beside_the_face_is_not():
     assert weight[0, 0] == weight[15, 0] == 1
 
 
+def test_own_teeth_are_kept_from_half_the_ratio_on():
+    shown = maps(face=(slice(4, 14), slice(4, 14)), mouth=(slice(10, 12), slice(6, 10)))
+    own = shown[:, MAPS.index("mouth") :][:, :1] * (torch.arange(16) < 8)
+    for ratio in (0.5, 1.0):
+        kept = ratio * identity_weight(shown, ratio, own)[0, 0, 11, 6:10]
+        assert (kept[:2] >= 1).all() and (ratio == 1 or (kept[2:] < 0.1).all())
+
+
 def test_the_openings_close_as_the_ratio_rises_to_one():
     shown = maps(face=(slice(4, 14), slice(4, 14)), eyes=(slice(6, 8), slice(6, 8)))
     weights = [identity_weight(shown, ratio) for ratio in (0.0, 0.25, 0.5, 0.75, 1.0)]
@@ -60,10 +74,21 @@ def test_skin_keeps_its_texture_and_takes_shadows_and_the_mouth_takes_all():
     grain = torch.ones(1, 3, 64, 64)
     grain[..., ::2, :] = -1
     mouth, skin = (0, 0, slice(42, 46), slice(29, 34)), (0, 0, slice(6, 16), slice(6, 58))
-    fine = with_texture(grain, shown)
+    fine = with_texture(grain, shown, 0.0)
     assert torch.equal(fine[mouth], grain[mouth]) and fine[skin].abs().max() < 0.4
     shadow = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
-    assert torch.allclose(with_texture(shadow, shown)[skin], shadow[skin], atol=1e-3)
+    assert torch.allclose(with_texture(shadow, shown, 0.0)[skin], shadow[skin], atol=1e-3)
+
+
+def test_mouths_keep_lines_as_the_ratio_rises_and_eyes_do_not():
+    shown = maps(face=(slice(0, 16), slice(0, 16)), mouth=(slice(10, 12), slice(7, 9)), eyes=(slice(2, 4), slice(7, 9)))
+    grain = torch.ones(1, 3, 64, 64)
+    grain[..., ::2, :] = -1
+    painted = with_texture(grain, shown, 0.5)
+    eyes, mouth = (0, 0, slice(10, 14), slice(29, 34)), (0, 0, slice(42, 46), slice(29, 34))
+    assert torch.equal(painted[eyes], grain[eyes])
+    soft = with_texture(grain, maps(face=(slice(0, 16), slice(0, 16))), 0.0)
+    assert torch.allclose(painted[mouth], torch.lerp(grain, soft, 0.5 * LINES)[mouth], atol=1e-4)
 
 
 def test_only_the_face_can_be_painted_and_its_edge_is_soft():

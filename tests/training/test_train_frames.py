@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
@@ -21,6 +22,7 @@ from emotalker.training.train_frames import (
     MOVING,
     SKIN,
     Run,
+    evenly,
     loss_weight,
     main,
     parse,
@@ -82,6 +84,25 @@ def test_a_run_goes_on_where_it_stopped(trained, data, capsys, tmp_path):
     main(["--data", str(data / "pairs"), "--out", str(tmp_path), "--smoke", "--steps", str(STEPS + 4), "--device", "cpu"])
     assert f"step {STEPS}," in capsys.readouterr().out
     assert json.loads((tmp_path / "frames.json").read_text())["steps"] == STEPS + 4
+
+
+def test_frozen_weights_stay_to_the_last_bit_and_the_others_learn(trained, data, tmp_path):
+    prefix = "unet.up_blocks.0"
+    where = ["--data", str(data / "pairs"), "--name", "tuned", "--out", str(tmp_path), "--device", "cpu"]
+    run = Run(parse([*where, "--smoke", "--steps", "2", "--start-from", str(trained[0]), "--freeze", prefix]))
+    list(run.train())
+    run.export(tmp_path)
+    before, after = load_file(trained[0]), load_file(tmp_path / "tuned.safetensors")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert same >= {name for name in before if name.startswith(prefix)} and "unet.conv_in.weight" not in same
+    assert f"--freeze {prefix}" in json.loads((tmp_path / "tuned.json").read_text())["command"]
+
+
+def test_whole_faces_show_each_emotion_as_often():
+    strengths = torch.zeros(100, 8)
+    strengths[:10, 1], strengths[10:30, 4], strengths[30:32, 6] = 0.8, 0.5, 0.2
+    often = evenly(strengths)
+    assert [often[part].sum() for part in (slice(10), slice(10, 30), slice(30, 100))] == pytest.approx([1 / 3] * 3)
 
 
 def test_batches_mirror_everything_together(data):
