@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..face.landmarks478 import IRIS
 from ..face.rig import Rig
+from ..face.teeth import LIP_LINE, placed
 from .contours import Opening
 from .fill import blur
 from .lips import Lips
@@ -32,9 +33,6 @@ _FINER = 2
 # Edges of the front teeth below where the lips meet, upper and lower, in distances between the eyes (63 mm): dentists find 2
 # to 4 mm of the upper ones shown at rest and an overbite of 2 to 3 mm. The rig's own sit higher.
 _EDGES = (0.05, 0.015)
-_LIP_LINE = [13, 14]
-# Front teeth lie nearer than this to the middle of the rig's mouth.
-_FRONT = 0.1
 # Where the portrait shows its teeth, and open lips do not tell where they would meet: down by this share of the mouth's width.
 _TEETH_DOWN = (0.045, 0.075)
 # Light falls off into the mouth: e-folding depth behind the lips, in mouth widths.
@@ -96,26 +94,24 @@ class Mouth:
         h, w = self.atlas.shape[-2:]
         self.texture = torch.stack([(u + kind) / 3 * w, v * h], 1)
         self.down = torch.zeros_like(rest)
-        for name, shift in zip(_PARTS[:2], self._teeth_shifts(rig, rest), strict=True):
-            self.down[rig.group_vertices(name), :2] = shift * self._downwards()
+        self._set_teeth(rig, rest)
         normals = vertex_normals(rest, self.triangles)
         light = F.normalize(rest.new_tensor([0.0, -0.35, -1.0]), dim=0)
         lit = normals @ light
         self.lit = 0.80 + 0.22 * lit.clamp(0, 1)
         self.lit[kind == 2] = 0.8
 
-    def _teeth_shifts(self, rig: Rig, rest: Tensor) -> list[float]:
-        """Pixels by which upper and lower teeth are drawn lower than the rig has them."""
-        if self.own_teeth.amax() > 0.5:
-            return [share * self.lips.width for share in _TEETH_DOWN]
+    def _set_teeth(self, rig: Rig, rest: Tensor) -> None:
+        """Tell in `down` how far each tooth is drawn below where the rig has it."""
+        own = self.own_teeth.amax() > 0.5
         marks = rig.landmarks(rest)[:, :2]
-        line, unit = marks[_LIP_LINE].mean(0), float((marks[IRIS[0][0]] - marks[IRIS[1][0]]).norm())
-        shifts = []
-        for name, edge, end in zip(_PARTS[:2], _EDGES, (torch.amax, torch.amin), strict=True):
+        line, unit = float(marks[LIP_LINE].mean(0) @ self._downwards()), float((marks[IRIS[0][0]] - marks[IRIS[1][0]]).norm())
+        for name, edge, share in zip(_PARTS[:2], _EDGES, _TEETH_DOWN, strict=True):
             teeth = rig.group_vertices(name)
-            front = teeth[rig.vertices[teeth, 0].abs() < _FRONT]
-            shifts.append(edge * unit - float(end((rest[front, :2] - line) @ self._downwards(), 0)))
-        return shifts
+            down = rest[teeth, :2] @ self._downwards()
+            # Beside teeth that the portrait shows, made up ones would look like a second row.
+            shift = share * self.lips.width if own else (placed(rig, name, down, line + edge * unit, unit) - down)[:, None]
+            self.down[teeth, :2] = shift * self._downwards()
 
     def _seen_triangles(self, rig: Rig, rest: Tensor) -> Tensor:
         """Triangles of the mouth's inside that can come into view: not the backs of the teeth, nor the last molars."""

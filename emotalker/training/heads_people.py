@@ -9,6 +9,7 @@ from torch import Tensor
 from ..face.arkit import UNIT_INDEX
 from ..face.contact import LID_FADE, LIP_FADE, Edge
 from ..face.rig import SIDES
+from ..face.teeth import LIP_LINE, placed
 from .heads_assets import BROWS, HAIRS, LASHES, eye_distance, eye_middle
 from .heads_kit import HELD_OUT, HeadKit, eyeballs
 from .heads_shape import shape_sliders
@@ -44,10 +45,6 @@ BROW_LIFT, EYES_OPEN = (0.25, 0.3), (0.7, 0.2)
 mm; people's are 10 to 11 mm high (Farkas, Anthropometry of the Head and Face, 1994) and differ by about 1 mm. People's brows
 differ more in height. Without this, a recogniser takes the eyes of most people for wide and high brows for raised ones."""
 
-LIP_LINE = (13, 14)
-"""Landmarks in the middle of the inner lips."""
-FRONT_TEETH = 0.1
-"""Front teeth lie nearer to the middle than this."""
 TEETH_SHOWN, OVERBITE = (0.05, 0.02), (0.045, 0.012)
 """How far upper front teeth reach below the line of the closed lips, and lower ones above their edge: mean and spread in rig
 units (6.3 cm), 3 mm each; dentists find 2 to 4 mm of the one at rest and 2 to 3 mm of the other."""
@@ -243,18 +240,12 @@ def shaped_brows(brows: Tensor, size: float, tilt: float) -> Tensor:
 
 def set_teeth(kit: HeadKit, vertices: Tensor, random: np.random.Generator) -> None:
     """Put a person's teeth where people have them (vertices [V,3] in place); those of the shapes sit far too high."""
-    rig = kit.rig
-    line = rig.landmarks(vertices)[LIP_LINE, 1].mean()
-    upper, lower = (rig.group_vertices(name) for name in ("teeth_upper", "teeth_lower"))
-
-    def front(teeth: Tensor) -> Tensor:
-        points = vertices[teeth]
-        return points[points[:, 0].abs() < FRONT_TEETH, 1]
-
-    edge = line - float(np.clip(random.normal(*TEETH_SHOWN), 0, 0.08))
-    vertices[upper, 1] += edge - front(upper).min()
+    line = float(-kit.rig.landmarks(vertices)[LIP_LINE, 1].mean())
+    edge = line + float(np.clip(random.normal(*TEETH_SHOWN), 0, 0.08))
     overbite = float(np.clip(random.normal(*OVERBITE), 0.01, 0.07))
-    vertices[lower, 1] += edge + overbite - front(lower).max()
+    for name, end in (("teeth_upper", edge), ("teeth_lower", edge - overbite)):
+        teeth = kit.rig.group_vertices(name)
+        vertices[teeth, 1] = -placed(kit.rig, name, -vertices[teeth, 1], end, 1.0)
 
 
 def make_person(kit: HeadKit, identity: int, shape: np.ndarray, look: Look, age: float, sex: float) -> Person:

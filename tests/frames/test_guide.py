@@ -126,6 +126,17 @@ def test_an_open_mouth_shows_the_upper_teeth(renderer):
     assert min(light[:3]) > 1.5 * max(light[3:])
 
 
+def test_a_smile_shows_teeth_up_to_the_lip_and_no_gums(request):
+    picture = load_image(request.config.rootpath / "samples" / "emotalker_painting.jpg")
+    renderer = GuideRenderer(Portrait.from_image(picture, neutralise=False))
+    take = motion(jawOpen=0.2, mouthSmile=0.8, mouthUpperUp=0.8)
+    drawn = renderer.draw(take.units - renderer.portrait.fitted.expression, torch.zeros(1, 6))
+    upper, lower = drawn.landmarks[0, [13, 14]]
+    x, y = torch.stack([upper + share * (lower - upper) for share in torch.linspace(0.05, 0.5, 8)]).int().T
+    red, green, _ = drawn.frames[0][:, y, torch.stack([x - 12, x, x + 12])]
+    assert (green / red).min() > 0.7  # gums: 0.45
+
+
 def test_a_closed_eye_shows_no_iris(renderer):
     iris = renderer.portrait.face.landmarks[468, :2]
     x, y = int(iris[0]), int(iris[1])
