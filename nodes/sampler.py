@@ -125,8 +125,9 @@ class EmoTalkerSampler(io.ComfyNode):
                     step=0.05,
                     optional=True,
                     display_mode=io.NumberDisplay.slider,
-                    tooltip="How much of the portrait is mixed back in at every painting step. More keeps the person and the "
-                    "picture's grain, less lets the face change more freely; 1 paints nothing.",
+                    tooltip="How much of the portrait is mixed back in at every painting step. More keeps the person, lip "
+                    "lines and the picture's grain, from 0.5 on also the teeth that it shows; less lets the face change more "
+                    "freely; 1 paints nothing.",
                 ),
                 io.Int.Input(
                     "frame_steps",

@@ -25,8 +25,8 @@ COARSE = 24
 CLOSING = 4
 """Power of the ratio with which the openings in M close, so that ρ = 1 leaves nothing to paint."""
 
-LINES = 0.8
-"""Share of the ratio by which mouths keep the guide's texture too: lip lines and the edges of teeth, which the rig draws sharp
+LINES = 1.6
+"""Share of the ratio, as far as 1, by which lips keep the guide's texture too: their lines and edges, which the rig draws sharp
 and the model, which cannot know where to the pixel they lie, paints soft."""
 
 
@@ -68,7 +68,7 @@ def identity_weight(maps: Tensor, ratio: float, own: Tensor | None = None) -> Te
 
 def with_texture(change: Tensor, maps: Tensor, ratio: float) -> Tensor:
     """What is painted, but on skin only what is coarser than its texture: pores, wrinkles and brush strokes are the guide's.
-    Eyes and lids are painted whole, as far as half of their soft edge, and mouths but for LINES.
+    Eyes, lids and the inside of the mouth are painted whole, as far as half of their soft edge, and lips but for LINES.
 
     Args:
         change: [n,3,s,s] what is added to the guide.
@@ -84,7 +84,8 @@ def with_texture(change: Tensor, maps: Tensor, ratio: float) -> Tensor:
         soft = F.avg_pool2d(soft, window, 1, [side // 2 for side in window], count_include_pad=False)
     moving = (2 * ((1 - identity_weight(maps, 0.0)) - (1 - IDENTITY)) / (IDENTITY - FREE)).clamp(0, 1)
     mouth = maps[:, MAPS.index("mouth") : MAPS.index("mouth") + 1]
-    moving = moving * (1 - LINES * ratio * _grown(mouth, REACH))
+    lips = (_grown(mouth, REACH) - _grown(mouth, 0)).clamp(min=0)
+    moving = moving * (1 - min(1.0, LINES * ratio) * lips)
     return torch.lerp(soft, change, F.interpolate(moving, scale_factor=change.shape[-1] / maps.shape[-1], mode="bilinear"))
 
 
