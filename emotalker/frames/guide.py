@@ -52,7 +52,8 @@ the viewer (0 beside the face); how far the portrait's pixels are stretched ther
 more; share that is made up lid skin, inside of the mouth, eyeball."""
 _MOST_STRETCHED = 8.0
 KNOWN = (*MAPS, "own")
-"""What is known of a drawn pixel: MAPS, which the network sees, and the share that is the portrait's own teeth."""
+"""What is known of a drawn pixel: MAPS, which the network sees, and the share in which the mouth's inside is the portrait's
+own: its teeth, and all of it as long as the mouth stays as it is."""
 
 
 @dataclass(frozen=True)

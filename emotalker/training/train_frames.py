@@ -52,7 +52,7 @@ SIZES = {
 WINDOW = 128
 PEAK_RATE, LAST_RATE = 1e-3, 1e-5
 TUNED = 0.5
-"""Of the rate when weights are fine-tuned."""
+"""Share of PEAK_RATE from which fine-tuning falls."""
 WARM_UP = 0.05
 """Part of the run in which the rate rises."""
 EMA = 0.999
