@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .contours import Opening, opening
 from .fill import add_grain, smooth_fill
-from .sampling import Box, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, sample, smoothstep
 from .surface import Part, Surface
 
 # Lengths are shares of the distance of the eye's corners.
@@ -73,10 +73,10 @@ class Eye:
         local = picture[:, self.box.slices[0], self.box.slices[1]].permute(1, 2, 0).contiguous()
         top, bottom = (edge[0] for edge in self.rest.edges(s[None]))
         above, below = top - t, t - bottom  # > 0: over the upper edge, under the lower
-        self.local = local.permute(2, 0, 1).contiguous()
-        self.skin, self.filled = self._paint_skin(local, s, above, below)
-        self.ball = self._paint_ball(local, x, y, s, above, below)
-        self.lashes = self._measure_lashes()
+        self.local = Texture(local.permute(2, 0, 1))
+        skin, self.filled = self._paint_skin(local, s, above, below)
+        self.skin, self.ball = Texture(skin), Texture(self._paint_ball(local, x, y, s, above, below))
+        self.lashes = self._measure_lashes(skin.device)
 
     def _paint_skin(self, local: Tensor, s: Tensor, above: Tensor, below: Tensor) -> tuple[Tensor, Tensor]:
         """The portrait without eye and lash line [3,h,w], and where its pixels are made up [1,h,w] 0..1."""
@@ -90,7 +90,7 @@ class Eye:
         bulge = torch.exp(-2.2 * across) * torch.exp(-((down / (0.35 * w)) ** 2))
         filled = filled * (1 + (0.05 * bulge)[..., None])
         filled = add_grain(filled, local, remove, (above > 0.25 * w).float() + (below > 0.12 * w).float(), 1.0)
-        painted = (local + (filled - local) * remove[..., None]).clamp(0, 1).permute(2, 0, 1).contiguous()
+        painted = (local + (filled - local) * remove[..., None]).clamp(0, 1).permute(2, 0, 1)
         return painted, remove[None]
 
     def _paint_ball(self, local: Tensor, x: Tensor, y: Tensor, s: Tensor, above: Tensor, below: Tensor) -> Tensor:
@@ -124,17 +124,16 @@ class Eye:
         iris = profile[low] * (1 - part) + profile[low + 1] * part
         ball = white + (iris - white) * smoothstep(1.12 - distance, 0.0, 0.14)[..., None]
         ball = ball + (local - ball) * inside[..., None]
-        return ball.clamp(0, 1).permute(2, 0, 1).contiguous()
+        return ball.clamp(0, 1).permute(2, 0, 1)
 
-    def _measure_lashes(self) -> Tensor:
+    def _measure_lashes(self, device: torch.device) -> Tensor:
         """[3,_LASH_ROWS,S] darkness of the portrait over the lid skin, rows from the lid's edge up to the band's end."""
-        s = torch.linspace(0, 1, 96, device=self.skin.device)[None, None, :].expand(1, _LASH_ROWS, -1)
-        rise = torch.linspace(0, 1, _LASH_ROWS, device=self.skin.device)[None, :, None].expand_as(s)
+        s = torch.linspace(0, 1, 96, device=device)[None, None, :].expand(1, _LASH_ROWS, -1)
+        rise = torch.linspace(0, 1, _LASH_ROWS, device=device)[None, :, None].expand_as(s)
         t = self.rest.edges(s)[0] - rise * _LASH_BAND * self.width
         x, y = self._to_picture(self.rest, s, t)
         x, y = x - self.box.x0, y - self.box.y0
-        there = sample(self.local, x, y)[0]
-        skin = sample(self.skin, x, y)[0]
+        there, skin = self.local.at(x, y)[0], self.skin.at(x, y)[0]
         ratio = (there / skin.clamp(min=0.02)).clamp(0.1, 1.0)
         return 1 + (ratio - 1) * smoothstep(1 - rise[0], 0.0, 0.5)
 
@@ -185,8 +184,8 @@ class Eye:
         # An eye that neither turns nor changes its opening is the portrait's.
         active = torch.maximum(lid, smoothstep(turn, 0.05, 1.0)[:, None, None])[:, None]
         here_x, here_y = rx - self.box.x0, ry - self.box.y0
-        colour = sample(self.local, here_x, here_y)
-        colour = colour + (sample(self.ball, gx - self.box.x0, gy - self.box.y0) - colour) * active
+        colour = self.local.at(here_x, here_y)
+        colour = colour + (self.ball.at(gx - self.box.x0, gy - self.box.y0) - colour) * active
         above = (edges[0] - t) * scale / (_LASH_BAND * self.width)
         lash = sample(
             self.lashes,

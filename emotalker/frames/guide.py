@@ -24,7 +24,7 @@ from .lips import Lips, Reading
 from .mouth import Mouth
 from .plate import split_layers
 from .rasteriser import rasterise
-from .sampling import Box, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, sample, smoothstep
 from .surface import Part, Surface, vertex_normals
 
 # Pixels of the coarse flow along the crop's longer side.
@@ -106,7 +106,8 @@ class GuideRenderer:
         openings = torch.cat([rig.lip_ring(0), rig.lid_ring("Right", 0), rig.lid_ring("Left", 0)])
         self.surface = Surface(self.rest, skin, oval, openings, fitted.head_weight, middle, local_bounds)
         matte = portrait.matte.to(self.device)[rows, columns]
-        self.layer, self.plate = split_layers(picture, matte, 0.04 * float(extent))
+        layer, self.plate = split_layers(picture, matte, 0.04 * float(extent))
+        self.layer = Texture(layer)
         planes = self.picture = picture.permute(2, 0, 1).contiguous()
         self.eyes = {
             "Right": Eye(planes, self.surface, *rig.lid_halves("Right"), landmarks[list(IRIS[0])]),
@@ -260,7 +261,7 @@ class GuideRenderer:
             frame: [n,3,h,w] is written.
         """
         still = torch.maximum(read[:, :1].abs(), read[:, 1:].abs()) < _STILL
-        layer = sample(self.layer, *read.add_(self.centres).unbind(1), outside="reflection")
+        layer = self.layer.at(*read.add_(self.centres).unbind(1), outside="reflection")
         warped = torch.addcmul(layer[:, :3], 1 - layer[:, 3:], self.plate)
         # Reading in place is only exact to rounding: what does not move stays bit for bit.
         torch.where(still, self.picture, warped, out=frame)
@@ -296,7 +297,7 @@ class GuideRenderer:
         lid = (drawn.lid * eye.box.holds(x, y))[:, None]
         x, y = x - eye.box.x0, y - eye.box.y0
         ball = drawn.coverage[:, None]
-        view += (sample(eye.skin, x, y) * drawn.lash - view) * lid
+        view += (eye.skin.at(x, y) * drawn.lash - view) * lid
         view += (drawn.colour - view) * ball
         return rows, columns, sample(eye.filled, x, y) * lid * (1 - ball), ball
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..face.rig import Rig
 from .contours import Opening, opening
 from .fill import blur, smooth_fill
-from .sampling import Box, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, smoothstep
 from .surface import Surface
 
 # Half the breadth of the dark line between closed lips, in mouth widths.
@@ -53,7 +53,7 @@ class Lips:
         # 0 where the portrait's lips are closed, 1 where they are open.
         self.rest_open = float(smoothstep(self.rest.height() / self.width, 0.01, 0.04))
         self.slide = self._edge_slide(rig, rest)
-        self.skin = self._paint_skin(picture)
+        self.skin = Texture(self._paint_skin(picture))
 
     def _edge_slide(self, rig: Rig, rest: Tensor) -> Tensor:
         """[V,2] how far the lips' edges read outwards once they have parted.
@@ -88,7 +88,7 @@ class Lips:
         for corner in (0.0, 1.0):
             distance = ((s[0] - corner) ** 2 * self.width**2 + t[0] ** 2).sqrt()
             hole = torch.maximum(hole, (distance < 0.035 * self.width + 2 * rim).float())
-        return smooth_fill(local.contiguous(), 1 - hole).permute(2, 0, 1).contiguous()
+        return smooth_fill(local.contiguous(), 1 - hole).permute(2, 0, 1)
 
     def cover(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor, reading: Reading) -> None:
         """Take the portrait's own opening off the skin, in place; nothing to do where its lips are closed.
@@ -115,5 +115,5 @@ class Lips:
         line = torch.exp(-0.5 * ((t - (upper + lower) / 2) / breadth) ** 2)
         line = line * (1 - smoothstep((lower - upper) / self.width, 0.0, 0.03)) * smoothstep(torch.minimum(s, 1 - s), 0.0, 0.14)
         taken = line[:, None] * line.new_tensor(_LINE_DARKNESS)[:, None, None]
-        lips = sample(self.skin, x - self.box.x0, y - self.box.y0) * (1 - taken)
+        lips = self.skin.at(x - self.box.x0, y - self.box.y0) * (1 - taken)
         view += (lips - view) * share[:, None]

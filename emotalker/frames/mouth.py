@@ -14,7 +14,7 @@ from .contours import Opening
 from .fill import blur
 from .lips import Lips
 from .rasteriser import rasterise
-from .sampling import Box, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, sample, smoothstep
 from .surface import Surface, vertex_normals
 
 _PARTS = ("teeth_upper", "teeth_lower", "tongue", "inner_mouth")
@@ -78,6 +78,7 @@ class Mouth:
         self.picture, self.surface, self.lips = picture, surface, lips
         self.size = picture.shape[-2:]
         self.own_teeth = self._find_teeth(picture)
+        self.own = Texture(picture[:, lips.box.slices[0], lips.box.slices[1]])
         self.triangles = self._seen_triangles(rig, rest)
         self.teeth = rig.group_vertices("teeth_upper")
         white = picture_white(skin, whites)
@@ -216,8 +217,8 @@ class Mouth:
         if self._closed:
             return colour, torch.zeros_like(colour[:, :1])
         rest_x, rest_y = self._follow_jaw(vertices, x, y)
-        own = sample(self.picture, rest_x, rest_y)
-        teeth = sample(self.own_teeth, rest_x - self.lips.box.x0, rest_y - self.lips.box.y0)[:, 0]
+        rest_x, rest_y = rest_x - self.lips.box.x0, rest_y - self.lips.box.y0
+        own, teeth = self.own.at(rest_x, rest_y), sample(self.own_teeth, rest_x, rest_y)[:, 0]
         active = smoothstep(activity, 0.0, 0.08)[:, None, None]
         share = (1 - active + active * teeth)[:, None]
         return colour + (own - colour) * share, share

@@ -7,6 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+SHARP_PIXELS = 4_000_000
+"""Pictures with more are read bilinearly, see Texture."""
+
+
 @dataclass(frozen=True)
 class Box:
     """Half-open pixel rectangle of a picture: x0 <= x < x1, y0 <= y < y1."""
@@ -37,8 +41,9 @@ class Box:
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 
     def holds(self, x: Tensor, y: Tensor) -> Tensor:
-        """Whether positions lie between the box's outermost pixel centres, where reading it needs nothing beyond it."""
-        return (x > self.x0 + 0.5) & (x < self.x1 - 0.5) & (y > self.y0 + 0.5) & (y < self.y1 - 0.5)
+        """Whether a Texture of the box is read at positions as one of the whole picture: none of the four pixels in a row that
+        count there lies beyond it."""
+        return (x > self.x0 + 1.5) & (x < self.x1 - 1.5) & (y > self.y0 + 1.5) & (y < self.y1 - 1.5)
 
     def pixel_centres(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """x [h,w] and y [h,w] of the pixel centres."""
@@ -66,13 +71,40 @@ def sample(image: Tensor, x: Tensor, y: Tensor, outside: str = "border") -> Tens
     Returns:
         [n,C,h,w].
     """
+    return _read(image, x, y, outside, 1.0, 0.0)
+
+
+def _read(image: Tensor, x: Tensor, y: Tensor, outside: str, scale: float, shift: float) -> Tensor:
+    """`sample` at positions times `scale` plus `shift`."""
     height, width = image.shape[-2:]
     if image.dim() == 3:
         image = image.expand(len(x), -1, -1, -1)
     grid = x.new_empty(*x.shape, 2)
     for place, at, size in ((grid[..., 0], x, width), (grid[..., 1], y, height)):
-        torch.add(x.new_tensor(-1.0), at, alpha=2.0 / size, out=place)
+        torch.add(x.new_tensor(2 * shift / size - 1), at, alpha=2 * scale / size, out=place)
     return F.grid_sample(image, grid, padding_mode=outside, align_corners=False)
+
+
+class Texture:
+    """A picture that is read between its pixels again and again, and stays sharp: bilinear reading of its bicubic enlargement,
+    which costs no more than of itself.
+
+    Args:
+        image: [C,H,W]; at more than SHARP_PIXELS it is read as it is, for the enlargement takes four times its memory.
+    """
+
+    def __init__(self, image: Tensor) -> None:
+        height, width = image.shape[-2:]
+        self.sharp = min(height, width) > 1 and height * width <= SHARP_PIXELS
+        if self.sharp:
+            # Every other pixel is one of the picture's own: what is read in place is read exactly.
+            size = (2 * height - 1, 2 * width - 1)
+            image = F.interpolate(image[None], size=size, mode="bicubic", align_corners=True)[0]
+        self.image = image
+
+    def at(self, x: Tensor, y: Tensor, outside: str = "border") -> Tensor:
+        """[n,C,h,w] at positions [n,h,w] in pixels of the picture, see `sample`."""
+        return _read(self.image, x, y, outside, *((2.0, -0.5) if self.sharp else (1.0, 0.0)))
 
 
 def moved(pictures: Tensor, flow: Tensor) -> Tensor:
