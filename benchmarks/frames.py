@@ -8,8 +8,9 @@ speed      frames a second of the painting at 256 x 256 in 4 steps (frames_per_s
 people     six development portraits x seven emotions at strength 1, 8 moments of real speech: likeness to the portrait,
            sharpness and measured strength of the emotion (the networks of PerceptionScore), painted at the default ratio
            over rig alone.
-ratio      six portraits speak for 4 s, each with another emotion, for each ratio: identity, emotion match, lip sync, jitter.
-strength   two portraits, three emotions: measured strength for asked strengths 0 to 1.5 and each ratio.
+ratio      six portraits speak for 4 s, each with another emotion, for each ratio and the rig alone: identity, emotion match,
+           lip sync, jitter, sharpness. identity_rises: 1 if identity never falls by more than 0.001 from one ratio to the next.
+strength   two portraits, three emotions: measured strength for asked strengths 0 to 1.5, each ratio, and the rig alone.
 steady     a portrait that hardly moves: change from frame to frame in the face beyond what a moved picture has, over the rig's.
 border     how far colours change at the border of what is painted, in 1/255.
 
@@ -41,7 +42,7 @@ from emotalker.face.finder import FaceFinder  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
 from emotalker.frames.painting import Painting, PaintSettings, load_painter  # noqa: E402
-from emotalker.frames.preservation import identity_weight  # noqa: E402
+from emotalker.frames.preservation import identity_weight, moving  # noqa: E402
 from emotalker.motion.motion import Motion  # noqa: E402
 from emotalker.motion.sampling import load_denoiser  # noqa: E402
 from emotalker.motion.take import make_take  # noqa: E402
@@ -56,13 +57,15 @@ from emotalker.training.heads_kit import HeadKit  # noqa: E402
 from emotalker.training.motion_corpus import MotionCorpus, heard_features  # noqa: E402
 from emotalker.training.pairs import PairMaker, write_shard  # noqa: E402
 from emotalker.training.performance import perform  # noqa: E402
-from emotalker.training.train_frames import paint_batch  # noqa: E402
+from emotalker.training.train_frames import NEAR, paint_batch  # noqa: E402
 from emotalker.video.audio import Sound, read_audio  # noqa: E402
 
 PARTS = ("heads", "speed", "people", "ratio", "strength", "steady", "border")
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIX = ("01", "02", "03", "05", "06", "08")
-DEFAULT = PaintSettings()
+DEFAULT, RIG = PaintSettings(), PaintSettings(steps=0)
+PAINTED = {**{PaintSettings(preservation=ratio): f"{ratio:g}" for ratio in RATIOS}, RIG: "rig"}
+"""How faces are finished, and what that is called."""
 SIDE = 384
 MADE = 24
 MOMENTS = 8
@@ -102,17 +105,17 @@ def measure_heads(model, folder: Path, most: int) -> dict[str, float]:
     for begin in range(0, len(frames), 8):
         batch = pairs.batch(frames[begin : begin + 8])
         c = batch.conditions
-        weight = identity_weight(c.maps, 0.0)
-        moving, face = (weight < 0.25).float(), ((weight > 0.25) & (weight < 0.9)).float()
-        moving, face = (F.interpolate(share, size=batch.truth.shape[-2:]) for share in (moving, face))
+        near = moving(c.maps) > NEAR
+        face = ~near & (identity_weight(c.maps) < 0.9)
+        near, face = (F.interpolate(share.float(), size=batch.truth.shape[-2:]) for share in (near, face))
         for name in totals:
             picture = c.guide
-            if name not in ("guide", 1.0):
+            if name != "guide":
                 settings = PaintSettings(preservation=name)
                 picture = paint_batch(model, c, settings, torch.Generator().manual_seed(begin))
             away = (picture - batch.truth).abs().mean(1, keepdim=True)
-            felt = distance(network, picture, batch.truth, moving)
-            totals[name] += [float((away * moving).sum()), float(moving.sum()), *felt]
+            felt = distance(network, picture, batch.truth, near)
+            totals[name] += [float((away * near).sum()), float(near.sum()), *felt]
             skin[name] += [float((away * face).sum()), float(face.sum())]
     print(f"{len(frames)} held-out frames\n{'':<22}{'l1':>9}{'of guide':>10}{'perceptual':>12}{'of guide':>10}{'skin l1':>10}")
     l1 = {name: value[0] / value[1] for name, value in totals.items()}
@@ -195,7 +198,7 @@ def measure_people(model, shared: Path) -> dict[str, float]:
             track = EmotionTrack.constant({emotion: 1.0})
             take = make_take(load_denoiser(), features, track, 1)
             moments = torch.linspace(15, len(take) - 15, MOMENTS).long()
-            for kind, settings in enumerate((DEFAULT, PaintSettings(preservation=1.0))):
+            for kind, settings in enumerate((DEFAULT, RIG)):
                 frames = drawn(model, portrait, take, features, track, settings, moments)
                 landmarks, _ = finder.track(frames, portrait.face)
                 values[:, kind] += [
@@ -226,24 +229,26 @@ def measure_ratio(model, shared: Path) -> dict[str, float]:
     waveform, rate = voice(4.0)
     features, sound = analyse_speech(waveform, rate, 25.0), Sound(waveform, rate)
     names = ("identity", "emotion", "lip sync", "jitter", "sharpness")
-    totals = {ratio: np.zeros(len(names)) for ratio in RATIOS}
+    totals = {settings: np.zeros(len(names)) for settings in PAINTED}
     for number, portrait in enumerate(portraits(shared, finder).values()):
         track = EmotionTrack.constant({EMOTIONS[1 + number]: 0.9})
         take = make_take(load_denoiser(), features, track, number)
-        for ratio in RATIOS:
-            frames = drawn(model, portrait, take, features, track, PaintSettings(preservation=ratio), torch.arange(len(take)))
+        for settings in PAINTED:
+            frames = drawn(model, portrait, take, features, track, settings, torch.arange(len(take)))
             report = score_stream(frames.split(8), 25, sound, portrait.image, emotion=track, judges=judges)
-            totals[ratio] += [
+            totals[settings] += [
                 report.identity, report.emotion_match, report.lip_sync.confidence, report.jitter, report.sharpness
             ]  # fmt: skip
         print(f"{number + 1} of {len(SIX)}", file=sys.stderr, flush=True)
     print(f"\n{'ratio':<10}" + "".join(f"{name:>11}" for name in names))
-    means = {ratio: value / len(SIX) for ratio, value in totals.items()}
-    for ratio, values in means.items():
-        print(f"{ratio:<10g}" + "".join(f"{value:>11.3f}" for value in values))
-    identity = [means[ratio][0] for ratio in RATIOS]
+    means = {PAINTED[settings]: value / len(SIX) for settings, value in totals.items()}
+    for called, values in means.items():
+        print(f"{called:<10}" + "".join(f"{value:>11.3f}" for value in values))
+    identity = [means[f"{ratio:g}"][0] for ratio in RATIOS]
     figures = {
-        f"ratio_{ratio:g}_{name.replace(' ', '_')}": v for ratio in RATIOS for name, v in zip(names, means[ratio], strict=True)
+        f"ratio_{called}_{name.replace(' ', '_')}": v
+        for called, values in means.items()
+        for name, v in zip(names, values, strict=True)
     }
     return figures | {"identity_rises": float(all(b >= a - 1e-3 for a, b in pairwise(identity)))}
 
@@ -256,7 +261,7 @@ def measure_strength(model, shared: Path, sheet: Path | None) -> dict[str, float
     chosen = portraits(shared, finder, ("01", "06"))
     figures, pages = {}, []
     print(f"\n{'ratio':<8}" + "".join(f"{f'strength {s:g}':>14}" for s in asked))
-    for ratio in RATIOS:
+    for settings, called in PAINTED.items():
         values, line = [], []
         for strength in asked:
             felt = []
@@ -265,15 +270,15 @@ def measure_strength(model, shared: Path, sheet: Path | None) -> dict[str, float
                 take = make_take(load_denoiser(), features, track, 3)
                 moments = torch.linspace(20, len(take) - 20, 4).long()
                 for number, portrait in enumerate(chosen.values()):
-                    frames = drawn(model, portrait, take, features, track, PaintSettings(preservation=ratio), moments)
+                    frames = drawn(model, portrait, take, features, track, settings, moments)
                     landmarks, _ = finder.track(frames, portrait.face)
                     felt.append(float(recogniser.read(frames, landmarks).strengths[:, EMOTION_INDEX[emotion]].mean()))
                     if number == 0 and emotion == "happy":
                         line.append(frames[1])
             values.append(float(np.mean(felt)))
         pages.append(torch.cat(line, 1))
-        figures |= {f"strength_{s:g}_ratio_{ratio:g}": v for s, v in zip(asked, values, strict=True)}
-        print(f"{ratio:<8g}" + "".join(f"{v:>14.3f}" for v in values), flush=True)
+        figures |= {f"strength_{s:g}_ratio_{called}": v for s, v in zip(asked, values, strict=True)}
+        print(f"{called:<8}" + "".join(f"{v:>14.3f}" for v in values), flush=True)
     if sheet is not None:
         from PIL import Image
 
@@ -292,7 +297,7 @@ def measure_steady(model, shared: Path) -> dict[str, float]:
         own = portrait.fitted.expression.clamp(0, 1)
         take = Motion(own.expand(24, -1).clone(), head, 25.0)
         changes = []
-        for settings in (DEFAULT, PaintSettings(preservation=1.0)):
+        for settings in (DEFAULT, RIG):
             frames = drawn(model, portrait, take, None, EmotionTrack(), settings, torch.arange(24))
             x0, y0, x1, y1 = (int(v) for v in portrait.face.box)
             part = frames[:, max(0, y0) : y1, max(0, x0) : x1]
@@ -311,7 +316,7 @@ def measure_border(model, shared: Path) -> dict[str, float]:
     for portrait in portraits(shared, finder).values():
         take = make_take(load_denoiser(), features, track, 0)
         moments = torch.tensor([8, 16])
-        pair = [drawn(model, portrait, take, features, track, s, moments) for s in (DEFAULT, PaintSettings(preservation=1.0))]
+        pair = [drawn(model, portrait, take, features, track, s, moments) for s in (DEFAULT, RIG)]
         change = (pair[0] - pair[1]).mean(-1)
         # The border: pixels that change, up to four beside those that do not; what a viewer sees there is the mean colour.
         small, same = F.avg_pool2d(change[:, None], 9, 1, 4), (change[:, None] == 0).float()

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how faces are finished: only moved, or painted by diffusion in 4 or 10 steps a frame",
     )
     make.add_argument(
-        "--preservation", type=float, default=0.5, help="how much of the portrait stays at every painting step, 0 to 1 (all)"
+        "--preservation", type=float, default=0.5, help="how much of the portrait stays at every painting step, 0 to 1"
     )
     make.add_argument("--frame-steps", type=int, default=0, help="painting steps; 0 for those of --frames")
     make.add_argument("--denoise", type=float, default=1.0, help="how far painting may leave the moved picture, 0 to 1")

@@ -127,7 +127,7 @@ class EmoTalkerSampler(io.ComfyNode):
                     display_mode=io.NumberDisplay.slider,
                     tooltip="How much of the portrait is mixed back in at every painting step. More keeps the person, lip "
                     "lines and the picture's grain, from 0.5 on also the teeth that it shows; less lets the face change more "
-                    "freely; 1 paints nothing.",
+                    "freely. Mouth and eyes are painted even at 1: rig only paints nothing.",
                 ),
                 io.Int.Input(
                     "frame_steps",

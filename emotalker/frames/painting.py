@@ -53,7 +53,8 @@ class PaintSettings:
     """How frames are painted.
 
     Attributes:
-        preservation: ρ, 0..1: how much of the guide (the portrait moved by the rig) stays at every step; at 1 all of it.
+        preservation: ρ, 0..1: how much of the guide (the portrait moved by the rig) stays at every step, as far as M lets it,
+            see preservation.identity_weight.
         steps: denoising steps, 0..50; with 0 nothing is painted.
         denoise: 0..1, how much noise the guide gets before it is denoised: how far the result may leave it.
         guidance: 1 is the model's own view of sound, emotion and motion; more exaggerates, and takes twice the time.
@@ -79,7 +80,7 @@ class PaintSettings:
     @property
     def paints(self) -> bool:
         """Whether anything is left to paint."""
-        return self.preservation < 1 and self.denoise > 0 and self.steps > 0
+        return self.denoise > 0 and self.steps > 0
 
 
 def painting_steps(preset: str, steps: int = 0) -> int:
@@ -241,7 +242,7 @@ class FramePainter:
 
     def __call__(self, drawn: Drawn, first: int) -> Tensor:
         """Frames [n,3,h,w] of a renderer's crop with the face painted; the first is number `first` of the take."""
-        if not self.settings.paints:
+        if not self.settings.paints or (self.mask is not None and not self.mask.any()):
             return drawn.frames
         frames = drawn.frames
         for begin in range(0, len(frames), self.batch):
@@ -283,7 +284,7 @@ class FramePainter:
             ones,
             torch.zeros(count, 2),
         ).to(self.device, self.dtype)
-        weight = identity_weight(conditions.maps, settings.preservation, own.to(self.device, self.dtype))
+        weight = identity_weight(conditions.maps, own.to(self.device, self.dtype))
         share = fine(paintable(conditions.maps))
         if self.mask is not None:
             share = share * cut(self.mask.expand(count, -1, -1, -1), matrices, self.size, self.step).to(share)

@@ -11,9 +11,9 @@ from torch import Tensor
 from ..diffusion import noising
 from .guide import MAPS
 
-IDENTITY, FREE = 0.55, 0.0
+IDENTITY, FREE = 0.5, 0.1
 """The weight M on the face's skin, where folds and shadows may be painted, and in mouth, eyes and lids, which must articulate.
-Beside the face it is 1."""
+Beside the face it is 1. So ρ = 1 is masked denoising: it does not stop the painting, only M ≡ 1 does."""
 OWN = 2.0
 """M on the portrait's own teeth, which need no painting: from ρ = 0.5 on they stay as they are."""
 REACH = 3
@@ -22,9 +22,8 @@ FADE = 2
 """Cells over which painting fades out beside the face."""
 COARSE = 24
 """Parts of the face's side: what is finer is texture."""
-CLOSING = 4
-"""Power of the ratio with which the openings in M close, so that ρ = 1 leaves nothing to paint."""
-
+WHOLE = 0.45, 0.725
+"""Of the soft edge around mouth, eyes and lids, the shares between which painting goes over from coarse to whole."""
 LINES = 1.6
 """Share of the ratio, as far as 1, by which lips keep the guide's texture too: their lines and edges, which the rig draws sharp
 and the model, which cannot know where to the pixel they lie, paints soft."""
@@ -50,25 +49,27 @@ def preserve(estimate: Tensor, anchor: Tensor, noise: Tensor, step: int, ratio: 
     return torch.lerp(estimate, known, (ratio * weight).clamp(max=1))
 
 
-def identity_weight(maps: Tensor, ratio: float, own: Tensor | None = None) -> Tensor:
-    """M [n,1,h,w]: 1 where the picture must stay as it is, lower where it may be painted.
+def moving(maps: Tensor) -> Tensor:
+    """[n,1,h,w] 0..1 where mouth, eyes and lids are, with REACH around them, by guide.MAPS [n,8,h,w]."""
+    shares = maps[:, [MAPS.index(name) for name in ("mouth", "eyes", "lids")]]
+    return _grown(shares.amax(1, keepdim=True), REACH)
+
+
+def identity_weight(maps: Tensor, own: Tensor | None = None) -> Tensor:
+    """M [n,1,h,w]: 1 or more where the picture must stay as it is, lower where it may be painted.
 
     Args:
         maps: [n,8,h,w] in the order of guide.MAPS.
-        ratio: ρ, 0..1; towards 1 all of M becomes 1 or more.
         own: [n,1,h,w] share that is the portrait's own teeth; none by default.
     """
-    named = dict(zip(MAPS, maps.split(1, 1), strict=True))
-    face = _grown(named["face"], 1)
-    moving = _grown(torch.maximum(torch.maximum(named["mouth"], named["eyes"]), named["lids"]), REACH)
-    free = torch.maximum((1 - IDENTITY) * face, (1 - FREE) * moving)
-    weight = 1 - free * (1 - ratio**CLOSING)
+    face = _grown(maps[:, MAPS.index("face") :][:, :1], 1)
+    weight = 1 - torch.maximum((1 - IDENTITY) * face, (1 - FREE) * moving(maps))
     return weight if own is None else torch.maximum(weight, OWN * own)
 
 
 def with_texture(change: Tensor, maps: Tensor, ratio: float) -> Tensor:
     """What is painted, but on skin only what is coarser than its texture: pores, wrinkles and brush strokes are the guide's.
-    Eyes, lids and the inside of the mouth are painted whole, as far as half of their soft edge, and lips but for LINES.
+    Eyes, lids and the inside of the mouth are painted whole, and lips but for LINES.
 
     Args:
         change: [n,3,s,s] what is added to the guide.
@@ -82,17 +83,18 @@ def with_texture(change: Tensor, maps: Tensor, ratio: float) -> Tensor:
     soft = change
     for window in ((1, width), (width, 1)):  # one after the other: a fifth of the work of both at once
         soft = F.avg_pool2d(soft, window, 1, [side // 2 for side in window], count_include_pad=False)
-    moving = (2 * ((1 - identity_weight(maps, 0.0)) - (1 - IDENTITY)) / (IDENTITY - FREE)).clamp(0, 1)
+    low, high = WHOLE
+    whole = ((moving(maps) - low) / (high - low)).clamp(0, 1)
     mouth = maps[:, MAPS.index("mouth") : MAPS.index("mouth") + 1]
     lips = (_grown(mouth, REACH) - _grown(mouth, 0)).clamp(min=0)
-    moving = moving * (1 - min(1.0, LINES * ratio) * lips)
-    return torch.lerp(soft, change, F.interpolate(moving, scale_factor=change.shape[-1] / maps.shape[-1], mode="bilinear"))
+    whole = whole * (1 - min(1.0, LINES * ratio) * lips)
+    return torch.lerp(soft, change, F.interpolate(whole, scale_factor=change.shape[-1] / maps.shape[-1], mode="bilinear"))
 
 
 def paintable(maps: Tensor) -> Tensor:
     """[n,1,h,w] 1 where the face can be painted, by guide.MAPS [n,8,h,w], softly falling to 0 beside it: hair, clothes and
     background are the guide's, whatever the ratio."""
-    face = ((1 - identity_weight(maps, 0.0)) / (1 - IDENTITY)).clamp(max=1)
+    face = ((1 - identity_weight(maps)) / (1 - IDENTITY)).clamp(max=1)
     return F.avg_pool2d(face, 2 * FADE + 1, 1, FADE, count_include_pad=False)
 
 

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 SHARP_PIXELS = 4_000_000
 """Pictures with more are read bilinearly, see Texture."""
 

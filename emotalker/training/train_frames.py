@@ -33,7 +33,7 @@ from ..emotion.eib import EmotionIntensityBlock
 from ..face.graph import Graph
 from ..frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
 from ..frames.painting import KIND, SPREAD, PaintSettings, denoise_residual, settled_drift
-from ..frames.preservation import FREE, IDENTITY, identity_weight, with_texture
+from ..frames.preservation import FREE, IDENTITY, identity_weight, moving, with_texture
 from ..perception.expression import ExpressionRecogniser
 from ..perception.identity import FaceEmbedder
 from ..weights import FOLDER
@@ -82,6 +82,8 @@ FELT = 0.3
 MANTISSA = 5
 """Bits of the weights' mantissas that are kept: with five of ten held-out errors were the same (0.7644, before 0.7643 of the
 guide's; 0.7654 with four), and the compressed file is 8 MB instead of 11, which counts where every version is kept."""
+NEAR = 0.75
+"""Share of preservation.moving from which a cell counts as mouth, eye or lid when errors are measured."""
 PARTS = ("features", "perception", "identity", *TOKENS)
 
 
@@ -319,7 +321,7 @@ def unlike(network: Graph, pictures: Tensor, truths: Tensor, weight: Tensor) -> 
 
 def loss_weight(maps: Tensor) -> Tensor:
     """[n,1,h,w] weights of the loss by guide.MAPS [n,8,h,w]."""
-    kept = identity_weight(maps, 0.0)
+    kept = identity_weight(maps)
     skin = ((1 - kept) / (1 - IDENTITY)).clamp(max=1)
     moving = ((IDENTITY - kept) / (IDENTITY - FREE)).clamp(min=0)
     return AROUND + (SKIN - AROUND) * skin + (MOVING - SKIN) * moving
@@ -342,9 +344,9 @@ def reduction(
         batch = pairs.batch(frames[begin : begin + 8]).to(device)
         c = batch.conditions
         painted = paint_batch(model, c, settings, generator)
-        weight = identity_weight(c.maps, 0.0)
-        for region, share in enumerate(((weight < IDENTITY / 2).float(), ((weight > IDENTITY / 2) & (weight < 0.9)).float())):
-            share = interpolate(share, size=batch.truth.shape[-2:])
+        near = moving(c.maps) > NEAR
+        for region, share in enumerate((near, ~near & (identity_weight(c.maps) < 0.9))):
+            share = interpolate(share.float(), size=batch.truth.shape[-2:])
             for kind, picture in enumerate((c.guide, painted)):
                 error = ((picture - batch.truth).abs().mean(1, keepdim=True) * share).sum()
                 totals[region, kind] += torch.stack([error, share.sum()]).double().cpu()
@@ -363,7 +365,7 @@ def paint_batch(model: FrameDenoiser, conditions, settings: PaintSettings, gener
     side = conditions.maps.shape[-1]
     noise = torch.randn(len(conditions.guide), STATE, side, side, generator=generator)
     noise = noise.to(conditions.guide)
-    weight = identity_weight(conditions.maps, settings.preservation)
+    weight = identity_weight(conditions.maps)
     conditions = conditions.drifted(settled_drift(model, conditions, weight, settings))
     change = denoise_residual(model, conditions, noise, torch.zeros_like(noise), weight, settings)
     return (conditions.guide + with_texture(to_change(change), conditions.maps, settings.preservation)).clamp(0, 1)

@@ -35,6 +35,8 @@ from .options import add_run_options
 SHAPE = {"width": 96}
 BATCH = 32
 PEAK_RATE, LAST_RATE = 1.2e-3, 1e-5
+TUNED = 0.25
+"""Share of PEAK_RATE from which fine-tuning falls."""
 EYES_RATE = 0.5
 """How fast the landmark network learns, over the head's rate."""
 WARM_UP = 200
@@ -70,6 +72,10 @@ class Run:
         self.chance = chance / torch.zeros(len(EMOTIONS)).index_add(0, emotion, chance)[emotion]
         self.chance[emotion == 0] *= CALM
         self.model = ExpressionRecogniser(ExpressionHead(**SHAPE)).to(self.device)
+        self.frozen = tuple(options.freeze) or ("nothing",)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(self.frozen))
+        self.peak = PEAK_RATE if options.start_from is None else TUNED * PEAK_RATE
         groups = [
             {"params": list(self.model.head.parameters()), "share": 1.0, "weight_decay": 0.05},
             {"params": list(self.model.eyes.parameters()), "share": EYES_RATE, "weight_decay": 0.0},
@@ -89,14 +95,15 @@ class Run:
     def train(self) -> Iterator[float]:
         """Train until the minutes (or --steps) are over; yields the loss of each step. Other programs' time does not count."""
         began, before = time.thread_time(), self.minutes
-        self.model.train()
+        for name, part in self.model.named_modules():
+            part.training = not f"{name}.".startswith(self.frozen)
         while True:
             self.minutes = before + (time.thread_time() - began) / 60
             steps = self.options.steps
             progress = self.step / steps if steps else self.minutes / self.options.minutes
             if progress >= 1:
                 return
-            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+            rate = LAST_RATE + (self.peak - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * group["share"] * min(1.0, (self.step + 1) / WARM_UP)
             chosen = torch.multinomial(self.chance, self.options.batch, replacement=True, generator=self.draw)
@@ -169,6 +176,7 @@ class Run:
         save_file(tensors, folder / f"{self.options.name}.safetensors")
         length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
         length += " --start-from WEIGHTS" if self.options.start_from is not None else ""
+        length += "".join(f" --freeze {prefix}" for prefix in self.options.freeze)
         count = torch.bincount(self.faces.kind, minlength=len(KINDS)).tolist()
         card = {
             "name": self.options.name,
@@ -238,6 +246,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
     parser.add_argument("--batch", type=int, default=BATCH, help="faces in a step")
     parser.add_argument("--start-from", type=Path, help="weights to begin with instead of the published landmark network")
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="leave weights whose names begin so as they are: a version control system then keeps only the others anew",
+    )
     parser.add_argument("--export-every", type=float, default=10.0, help="minutes between exports")
     add_run_options(parser)
     return parser.parse_args(arguments)

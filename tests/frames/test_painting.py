@@ -63,9 +63,10 @@ def frames(renderer, take, model=None, mask=None, chunk=None, **settings):
     return torch.cat(list(renderer.stream(take, chunk, paint=painter)))
 
 
-def test_a_ratio_of_one_is_the_guide_to_the_last_bit_and_asks_no_network(renderer, take, model, monkeypatch):
+def test_where_all_is_preserved_it_is_the_guide_to_the_last_bit_and_no_network_is_asked(renderer, take, model, monkeypatch):
     monkeypatch.setattr(model, "forward", None)
-    assert torch.equal(frames(renderer, take), frames(renderer, take, model, preservation=1.0))
+    nowhere = torch.zeros(renderer.portrait.image.shape[:2])
+    assert torch.equal(frames(renderer, take), frames(renderer, take, model, nowhere, preservation=1.0))
     assert torch.equal(frames(renderer, take), frames(renderer, take, model, steps=0))
 
 

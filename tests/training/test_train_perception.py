@@ -54,6 +54,19 @@ def test_a_run_goes_on_where_it_stopped(trained, data, tmp_path, capsys):
     assert f"step {STEPS}," in capsys.readouterr().out
 
 
+def test_frozen_weights_stay_to_the_last_bit_and_the_others_learn(trained, data, tmp_path):
+    start = trained[0] / "expression.safetensors"
+    frozen = ["--freeze", "eyes.", "--freeze", "head.trunk", "--freeze", "head.marks", "--name", "tuned"]
+    run = Run(parse([*arguments(data, tmp_path, 2), "--start-from", str(start), *frozen]))
+    list(run.train())
+    run.export(tmp_path)
+    before, after = load_file(start), load_file(tmp_path / "tuned.safetensors")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    kept = {name for name in before if name.startswith(("eyes.", "head.trunk", "head.marks"))}
+    assert same >= kept and not {"head.lips.1.weight", "head.lips.0.running_mean", "head.soft.bias"} & same
+    assert "--freeze head.marks" in json.loads((tmp_path / "tuned.json").read_text())["command"]
+
+
 def test_the_landmark_network_learns_too_but_for_its_first_layers(trained):
     fresh = ExpressionRecogniser(ExpressionHead(**SHAPE))
     stored = {name: value.float() for name, value in load_file(trained[0] / "expression.safetensors").items()}
