@@ -36,6 +36,8 @@ _CROP_MARGIN = 0.64
 _MOUTH_UNITS = slice(UNIT_INDEX["jawForward"], UNIT_INDEX["mouthUpperUpRight"] + 1)
 # Landmarks from the cheeks over the jaw to the chin, and under the nose: where lips part and the jaw passes over the neck.
 _LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
+# Pixels that neighbours read apart, beyond their own distance, where skin folds over skin.
+_FOLD = 1.5
 # Pixels by which skin is continued into the openings of mouth and eyes, for soft edges to mix with.
 _GROW = 2
 # Pixels that read the picture closer than this to themselves do not move, pixels.
@@ -282,6 +284,7 @@ class GuideRenderer:
         grown, reached = _grow(values[spot], covered[spot] & own, _GROW)
         values[spot] = torch.where(own, grown, values[spot])
         covered[spot] |= reached & own
+        _soften_folds(values, covered)
         # Likewise each fades to the coarse flow at its own box.
         soft = smoothstep(_within(positions[:, part.vertices], part.margin, box), 0.0, 0.6 * part.margin)
         return box, values, torch.where(covered, soft, 0.0)
@@ -307,6 +310,24 @@ def _within(points: Tensor, margin: float, box: Box) -> Tensor:
     low, high = (v[:, :2, None, None] for v in (points.amin(1) - margin, points.amax(1) + margin))
     at = torch.stack(box.pixel_centres(points.device))
     return torch.minimum(at - low, high - at).amin(1, keepdim=True)
+
+
+def _soften_folds(values: Tensor, covered: Tensor) -> None:
+    """Take steps out of reading displacements [n,2,h,w], in place, where skin covers skin below it, as a pouting lip does the
+    chin: a pixel there reads between what its neighbours read, which is the edge that the fold hides.
+
+    Args:
+        covered: [n,1,h,w] where there is skin.
+    """
+    # Where reading runs ahead of the pixels something is hidden. Where it falls behind lips or lids part, or skin is stretched.
+    fold = (values[:, 1:].diff(dim=2) > _FOLD) & covered[:, :, 1:] & covered[:, :, :-1]
+    rows = fold.any(3).any(0).flatten().nonzero().flatten()
+    if len(rows) == 0:
+        return
+    some = slice(max(0, int(rows[0]) - 1), int(rows[-1]) + 4)  # the rows below steps, and two on either side
+    part, marks = values[:, :, some], torch.cat([F.pad(fold, (0, 0, 1, 0)), ~covered], 1)[:, :, some]
+    near, bare = F.max_pool2d(marks.to(part), 3, 1, 1).bool().split(1, 1)
+    values[:, :, some] = torch.where(near & ~bare, F.avg_pool2d(part, 3, 1, 1, count_include_pad=False), part)
 
 
 def _grow(values: Tensor, covered: Tensor, steps: int) -> tuple[Tensor, Tensor]:

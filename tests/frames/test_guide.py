@@ -6,7 +6,7 @@ import torch
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
-from emotalker.frames.guide import GuideRenderer
+from emotalker.frames.guide import GuideRenderer, _soften_folds
 from emotalker.motion.motion import Motion
 from emotalker.picture import load_image
 
@@ -180,3 +180,17 @@ def test_cuda_equals_cpu(renderer):
     take = motion(head=(5, 2, 1, 0, 0, 0), jawOpen=0.4, eyeBlink=0.5)
     other = GuideRenderer(renderer.portrait, "cuda")
     assert (frames(other, take).cpu() - frames(renderer, take)).abs().mean() < 0.5 / 255
+
+
+def test_where_skin_folds_over_skin_reading_goes_over_softly():
+    rows = torch.arange(20.0).view(1, 1, 20, 1).expand(1, 1, 20, 12)
+    ahead = torch.where(rows < 9, 0.0, 6.0)
+    covered = torch.ones(1, 1, 20, 12, dtype=torch.bool)
+    covered[..., 10:] = False
+    folded = torch.cat([torch.zeros_like(ahead), ahead], 1)
+    _soften_folds(folded, covered)
+    assert folded[0, 1, 7:12, 4].tolist() == pytest.approx([0, 2, 4, 6, 6])
+    assert folded[0, 1, 7:12, 10].tolist() == pytest.approx([0, 0, 6, 6, 6])  # beside skin nothing is known
+    parted = torch.cat([torch.zeros_like(ahead), -ahead], 1)
+    _soften_folds(parted, covered)
+    assert torch.equal(parted[:, 1:], -ahead)
