@@ -22,6 +22,9 @@ _SEAM = 0.035
 _LINE, _LINE_DARKNESS = 0.014, (0.34, 0.50, 0.48)
 # How far beyond the fitted edge of lips that the portrait holds open its teeth may show: mouth widths, plus pixels.
 _RIM, _RIM_PIXELS = 0.015, 0.7
+# A gap between lips is darker than these shares of them, surely and perhaps; it is looked for this far beyond the fitted edges,
+# in mouth widths.
+_GAP, _NEAR = (0.35, 0.6), 0.05
 
 Reading = Callable[[Box], Tensor]
 """Of a box, the places [n,2,h,w] (x, y in pixels) at which its pixels read the portrait."""
@@ -51,7 +54,7 @@ class Lips:
         self.ring = torch.cat([self.upper[0], self.lower[0]])
         self.box = box_around(rest[self.ring], 0.3 * self.width, self.size)
         # 0 where the portrait's lips are closed, 1 where they are open.
-        self.rest_open = float(smoothstep(self.rest.height() / self.width, 0.01, 0.04))
+        self.rest_open = float(smoothstep(self.rest.height() / self.width, 0.004, 0.014))
         self.slide = self._edge_slide(rig, rest)
         self.skin = Texture(self._paint_skin(picture))
 
@@ -85,9 +88,19 @@ class Lips:
         hole = self.rest.coverage(s, t)[0]
         rim = _RIM * self.width + _RIM_PIXELS
         hole = (blur(hole, rim) > 0.12).float()
+        # What is as dark as a gap belongs to it, also where the fitted edges miss it.
+        upper, lower = (edge[0] for edge in self.rest.edges(s))
+        away = torch.maximum(upper - t[0], t[0] - lower).clamp(min=0) / self.width
+        luma = local.mean(2)
+        red = luma[(away > 0.03) & (away < 0.1) & (s[0] > 0.2) & (s[0] < 0.8)].median()
+        middle = smoothstep(torch.minimum(s[0], 1 - s[0]), 0.03, 0.10)
+        dark = smoothstep(luma / red, _GAP[1], _GAP[0]) * smoothstep(away, 2 * _NEAR, _NEAR) * middle
+        hole = torch.maximum(hole, (blur(dark, 1.0) > 0.25).float())
+        # Corners of wide open mouths are dark as well.
+        wide = float(smoothstep(self.rest.height() / self.width, 0.015, 0.05))
         for corner in (0.0, 1.0):
             distance = ((s[0] - corner) ** 2 * self.width**2 + t[0] ** 2).sqrt()
-            hole = torch.maximum(hole, (distance < 0.035 * self.width + 2 * rim).float())
+            hole = torch.maximum(hole, (distance < wide * (0.035 * self.width + 2 * rim)).float())
         return smooth_fill(local.contiguous(), 1 - hole).permute(2, 0, 1)
 
     def cover(self, frame: Tensor, vertices: Tensor, now: Opening, activity: Tensor, reading: Reading) -> None:

@@ -194,3 +194,16 @@ def test_where_skin_folds_over_skin_reading_goes_over_softly():
     parted = torch.cat([torch.zeros_like(ahead), -ahead], 1)
     _soften_folds(parted, covered)
     assert torch.equal(parted[:, 1:], -ahead)
+
+
+def test_a_gap_that_the_fitted_lips_miss_does_not_stay_on_them(renderer):
+    lips, picture = renderer.lips, renderer.picture.clone()
+    x0, y0 = lips.box.x0, lips.box.y0
+    upper = renderer.rest[lips.upper[0][len(lips.upper[0]) // 2], :2]
+    marks = []
+    for away in (0.04, 0.2):
+        x, y = int(upper[0]), int(upper[1] - away * lips.width)
+        picture[:, y - 1 : y + 2, x - 2 : x + 3] = 0.02
+        marks.append((slice(None), y - y0, x - x0))
+    skin = lips._paint_skin(picture)
+    assert skin[marks[0]].mean() > 0.25 and skin[marks[1]].mean() < 0.03
