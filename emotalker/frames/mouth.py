@@ -37,7 +37,7 @@ _EDGES = (0.05, 0.015)
 _TEETH_DOWN = (0.045, 0.075)
 # Light falls off into the mouth: e-folding depth behind the lips, in mouth widths.
 _LIGHT_DEPTH = 0.28
-# The front teeth, this many mouth widths behind the lips, still have all of it.
+# The front teeth, this many mouth widths behind the lips or wherever the fit has them, still have all of it.
 _LIT_DEPTH = 0.14
 # Luminance of white things in the picture is taken to lie in here.
 _WHITE_RANGE = (0.32, 0.92)
@@ -81,6 +81,7 @@ class Mouth:
         self.own = Texture(picture[:, lips.box.slices[0], lips.box.slices[1]])
         self.triangles = self._seen_triangles(rig, rest)
         self.teeth = rig.group_vertices("teeth_upper")
+        self.lit_depth = max(_LIT_DEPTH, float(self._depth(rest[None])[0, self.teeth].quantile(0.2)))
         white = picture_white(skin, whites)
         self.atlas = self._paint_atlas(rig, white)
         kind = torch.zeros(len(rest), device=device)
@@ -113,6 +114,10 @@ class Mouth:
             # Beside teeth that the portrait shows, made up ones would look like a second row.
             shift = share * self.lips.width if own else (placed(rig, name, down, line + edge * unit, unit) - down)[:, None]
             self.down[teeth, :2] = shift * self._downwards()
+
+    def _depth(self, vertices: Tensor) -> Tensor:
+        """[n,V] how far vertices [n,V,3] lie behind the lips, mouth widths."""
+        return (vertices[..., 2] - vertices[:, self.lips.ring, 2].mean(1, keepdim=True)) / self.lips.width
 
     def _seen_triangles(self, rig: Rig, rest: Tensor) -> Tensor:
         """Triangles of the mouth's inside that can come into view: not the backs of the teeth, nor the last molars."""
@@ -199,8 +204,7 @@ class Mouth:
         [n,1,h,w] the share of it that is the portrait's own."""
         x, y = box.pixel_centres(vertices.device)
         shifted = (vertices + self.down - vertices.new_tensor([box.x0, box.y0, 0.0])) * _FINER
-        depth = (vertices[..., 2] - vertices[:, self.lips.ring, 2].mean(1, keepdim=True)) / self.lips.width
-        shade = self.lit * torch.exp(-(depth - _LIT_DEPTH).clamp(min=0) / _LIGHT_DEPTH)
+        shade = self.lit * torch.exp(-(self._depth(vertices) - self.lit_depth).clamp(min=0) / _LIGHT_DEPTH)
         attributes = torch.cat([self.texture.expand(len(vertices), -1, -1), shade[..., None]], -1)
         drawn = rasterise(shifted, self.triangles, attributes, (box.size[0] * _FINER, box.size[1] * _FINER))
         u, v, light = drawn.values.unbind(-1)
