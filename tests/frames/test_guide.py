@@ -6,6 +6,7 @@ import torch
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
+from emotalker.frames import mouth
 from emotalker.frames.guide import GuideRenderer, _soften_folds
 from emotalker.motion.motion import Motion
 from emotalker.picture import load_image
@@ -194,6 +195,18 @@ def test_where_skin_folds_over_skin_reading_goes_over_softly():
     parted = torch.cat([torch.zeros_like(ahead), -ahead], 1)
     _soften_folds(parted, covered)
     assert torch.equal(parted[:, 1:], -ahead)
+
+
+def test_front_teeth_have_all_the_light_however_deep_the_fit_has_them(request, monkeypatch):
+    portrait = Portrait.from_image(load_image(request.config.rootpath / "samples" / "emotalker_painting.jpg"))
+    take, bright = motion(jawOpen=0.2, mouthSmile=0.8, mouthUpperUp=0.8), []
+    for depth in (0.14, -0.1):  # all teeth lie deeper than that: a third of the light would be lost
+        monkeypatch.setattr(mouth, "_LIT_DEPTH", depth)
+        drawn = GuideRenderer(portrait).draw(take.units, torch.zeros(1, 6))
+        upper, lower = drawn.landmarks[0, [13, 14]]
+        x, y = torch.stack([upper + share * (lower - upper) for share in torch.linspace(0.2, 0.5, 6)]).int().T
+        bright.append(drawn.frames[0][:, y, x - 12].mean())
+    assert bright[1] > 0.95 * bright[0]
 
 
 def test_a_gap_that_the_fitted_lips_miss_does_not_stay_on_them(renderer):
