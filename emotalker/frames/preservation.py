@@ -11,7 +11,7 @@ from torch import Tensor
 from ..diffusion import noising
 from .guide import MAPS
 
-IDENTITY, FREE = 0.5, 0.1
+IDENTITY, FREE = 0.4, 0.1
 """The weight M on the face's skin, where folds and shadows may be painted, and in mouth, eyes and lids, which must articulate.
 Beside the face it is 1. So ρ = 1 is masked denoising: it does not stop the painting, only M ≡ 1 does."""
 OWN = 2.0
