@@ -1,4 +1,4 @@
-"""Options that every training command has."""
+"""Options that training commands share."""
 
 import argparse
 
@@ -10,3 +10,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def add_freeze_option(parser: argparse.ArgumentParser) -> None:
+    """Of trainings that can leave weights as they are."""
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="leave weights whose names begin so as they are: a version control system then keeps only the others anew",
+    )

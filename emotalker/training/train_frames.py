@@ -40,7 +40,7 @@ from ..weights import FOLDER
 from .commit import commit_name
 from .drift import fit_drift
 from .frame_batches import FramePairs
-from .options import add_run_options
+from .options import add_freeze_option, add_run_options
 from .pairs import FRAMES
 
 SIZES = {
@@ -388,13 +388,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--export-every", type=float, default=30.0, help="minutes between exports")
     parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave out (ablation)")
     parser.add_argument("--start-from", type=Path, help="exported weights to fine-tune")
-    parser.add_argument(
-        "--freeze",
-        action="append",
-        default=[],
-        metavar="PREFIX",
-        help="leave weights whose names begin so as they are: a version control system then keeps only the others anew",
-    )
+    add_freeze_option(parser)
     add_run_options(parser)
     options = parser.parse_args(arguments)
     if options.smoke:

@@ -30,7 +30,7 @@ from ..perception.expression import MARKS, ExpressionHead, ExpressionRecogniser,
 from ..weights import FOLDER
 from .commit import commit_name
 from .face_pictures import KINDS, FacePictures, Faces
-from .options import add_run_options
+from .options import add_freeze_option, add_run_options
 
 SHAPE = {"width": 96}
 BATCH = 32
@@ -246,13 +246,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
     parser.add_argument("--batch", type=int, default=BATCH, help="faces in a step")
     parser.add_argument("--start-from", type=Path, help="weights to begin with instead of the published landmark network")
-    parser.add_argument(
-        "--freeze",
-        action="append",
-        default=[],
-        metavar="PREFIX",
-        help="leave weights whose names begin so as they are: a version control system then keeps only the others anew",
-    )
+    add_freeze_option(parser)
     parser.add_argument("--export-every", type=float, default=10.0, help="minutes between exports")
     add_run_options(parser)
     return parser.parse_args(arguments)
