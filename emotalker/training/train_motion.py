@@ -348,6 +348,7 @@ def main(arguments: list[str] | None = None) -> None:
             exported = run.minutes
             keep(run, corpus.hours)
     keep(run, corpus.hours, last=True)
+    run.team.end_training()  # or threads of the processes' connections may outlive Python, which ends in an abort
 
 
 def keep(run: Run, hours: float, last: bool = False) -> None:

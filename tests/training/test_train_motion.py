@@ -187,6 +187,7 @@ def test_processes_share_what_they_learn(corpus, tmp_path):
         "assert len(both) == 2 and torch.equal(both[0], both[1]), (both[0] - both[1]).abs().max()\n"
         "assert not torch.equal(theirs[0], theirs[1])\n"
         "t.keep(run, 0.1)\n"
+        "run.team.end_training()\n"
     )
     script = tmp_path / "run.py"
     script.write_text(code)
