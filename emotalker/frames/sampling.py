@@ -86,7 +86,7 @@ def _read(image: Tensor, x: Tensor, y: Tensor, outside: str, scale: float, shift
 
 class Texture:
     """A picture that is read between its pixels again and again, and stays sharp: bilinear reading of its bicubic enlargement,
-    which costs no more than of itself.
+    at a fraction of what bicubic reading costs.
 
     Args:
         image: [C,H,W]; at more than SHARP_PIXELS it is read as it is, for the enlargement takes four times its memory.

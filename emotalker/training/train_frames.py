@@ -114,7 +114,7 @@ class Run:
         if "features" not in options.without:
             self.features = Graph.load("face_landmarks", device=self.device, outputs=FEATURES)
         for name, parameter in self.model.named_parameters():
-            if options.freeze and name.startswith(tuple(options.freeze)):
+            if name.startswith(tuple(options.freeze)):
                 parameter.requires_grad_(False)
         self.optimiser = torch.optim.AdamW(self._learned(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
         self.step, self.minutes = 0, 0.0

@@ -72,7 +72,7 @@ class Run:
         self.chance = chance / torch.zeros(len(EMOTIONS)).index_add(0, emotion, chance)[emotion]
         self.chance[emotion == 0] *= CALM
         self.model = ExpressionRecogniser(ExpressionHead(**SHAPE)).to(self.device)
-        self.frozen = tuple(options.freeze) or ("nothing",)
+        self.frozen = tuple(options.freeze)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not name.startswith(self.frozen))
         self.peak = PEAK_RATE if options.start_from is None else TUNED * PEAK_RATE
