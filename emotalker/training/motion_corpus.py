@@ -30,6 +30,8 @@ FPS = 25.0
 CHANNELS = len(FACE_UNITS) + 6
 """Face units, then yaw, pitch, roll in degrees and x, y, z in distances between the eyes, as in Motion."""
 HEARD = len(VISEMES) + 2
+VIDEO_SHARD = "motion_video_"
+"""How the names of shards of real videos begin (train prepare)."""
 
 TAKES = 3
 """Performances of every clip, each with its own emotion, style and seed."""

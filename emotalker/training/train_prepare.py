@@ -27,7 +27,7 @@ from ..speech.analyse import analyse_speech
 from ..speech.features import frame_count
 from ..video.audio import read_audio
 from ..video.decode import read_frames, video_facts
-from .motion_corpus import heard_features, stack, write_shard
+from .motion_corpus import VIDEO_SHARD, heard_features, stack, write_shard
 
 ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".flv", ".m4v")
 LEVELS = {"level_1": 0.4, "level_2": 0.7, "level_3": 1.0}
@@ -164,7 +164,7 @@ def prepare_videos(videos: Path, folder: Path, device: str = "cpu", progress=pri
     finder, rig, recogniser, made = FaceFinder.load(device), Rig.load(), ExpressionRecogniser.load(device), 0
     for path in paths:
         name = re.sub(r"[^A-Za-z0-9]+", "_", str(path.relative_to(videos).with_suffix(""))).strip("_")
-        shard = folder / f"motion_video_{name}.npz"
+        shard = folder / f"{VIDEO_SHARD}{name}.npz"
         if not shard.is_file():
             try:
                 clip = prepare_video(path, finder, rig, recogniser)

@@ -1,9 +1,11 @@
 """What the tests of pairs, painting and perception share: a small motion corpus, pairs and heads made from the data kit."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from emotalker.speech.features import SpeechFeatures
 from emotalker.training.heads import HeadMaker, write_shard
@@ -11,6 +13,7 @@ from emotalker.training.heads_kit import HeadKit
 from emotalker.training.motion_corpus import Clip, MotionCorpus, perform_clip
 from emotalker.training.pairs import PairMaker
 from emotalker.training.pairs import write_shard as write_pairs
+from emotalker.training.run import Run
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,26 @@ def data(heads_kit, motion_corpus, tmp_path_factory) -> Path:
         heads = HeadMaker(heads_kit, split)
         write_shard(folder / "heads" / split / "heads-00000.safetensors", [heads.make(number) for number in range(8)])
     return folder
+
+
+@pytest.fixture(scope="session")
+def compare_with_stopped() -> Callable[..., None]:
+    """Checks that a run which is stopped halfway, with more steps taken than were kept, gives the very same weights."""
+
+    def compare(make: Callable[[str], Run], also: tuple[str, ...] = ()) -> None:
+        whole = make("whole")
+        half = whole.options.steps // 2
+        losses = list(whole.train())
+        stopped = make("stopped")
+        for loss, expected in zip(stopped.train(), losses[: half + 1], strict=False):
+            assert loss == expected
+            if stopped.step == half:
+                stopped.save()
+        again = make("stopped")
+        assert again.step == half and list(again.train()) == losses[half:]
+        for name in ("model", "averaged", *also):
+            expected = getattr(whole, name).state_dict()
+            for key, value in getattr(again, name).state_dict().items():
+                assert torch.equal(value, expected[key]), (name, key)
+
+    return compare

@@ -12,11 +12,10 @@ from emotalker.emotion.track import EmotionTrack
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.denoiser import CHANNELS, MotionDenoiser, Shape
 from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, load_denoiser
-from emotalker.training import train_motion
 from emotalker.training.motion_corpus import MotionCorpus, write_shard
 from emotalker.training.motion_losses import MotionLosses, perception_loss, soft_label
 from emotalker.training.motion_windows import Windows
-from emotalker.training.train_motion import LEAST_SPREAD, Run, channel_weights, parse, spreads
+from emotalker.training.train_motion import LEAST_SPREAD, MotionRun, channel_weights, main, spreads
 
 
 @pytest.fixture(scope="module")
@@ -42,51 +41,70 @@ def corpus() -> MotionCorpus:
     return MotionCorpus(*parts)
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    shape = Shape(width=32, layers=2, heads=2, speech_width=8)
-    monkeypatch.setattr(train_motion, "SIZES", {"small": (shape, 4), "full": (shape, 8)})
-    monkeypatch.setattr(train_motion, "WARM_UP", 10)
-
-
 def options(folder, *more: str):
-    return parse(
-        ["--data", str(folder), "--out", str(folder), "--device", "cpu", "--minutes", "1", "--reader-steps", "20", *more]
-    )
+    where = ["--data", str(folder), "--out", str(folder), "--device", "cpu"]
+    return MotionRun.parse([*where, "--size", "smoke", "--steps", "160", "--reader-steps", "20", *more])
 
 
-def test_a_run_learns_stops_and_goes_on(corpus, tmp_path):
-    run = Run(options(tmp_path), corpus)
-    before = run.validate(4)["held_out_noise"]
-    for _ in zip(run.train(), range(160), strict=False):
-        pass
-    after = run.validate(4)["held_out_noise"]
-    assert after < 0.95 * before
+def test_a_run_learns_all_its_losses(corpus, tmp_path):
+    run = MotionRun(options(tmp_path, "--steps", "400"), corpus)
+    before = run.measure(4)["held_out_noise"]
+    assert len(list(zip(range(160), run.train(), strict=False))) == run.step == 160
+    assert run.measure(4)["held_out_noise"] < 0.95 * before
     assert set(run.parts) == {"noise", "velocity", "lips", "closure", "perception"}
-    run.minutes = 0.3
-    run.save()
-    again = Run(options(tmp_path), corpus)
-    assert again.step == run.step and again.minutes == 0.3
-    for kind in ("model", "reader"):
-        for name, value in getattr(run, kind).state_dict().items():
-            assert torch.equal(getattr(again, kind).state_dict()[name], value)
-    assert again.validate(4)["held_out_noise"] == pytest.approx(after)
-    next(again.train())
-    assert again.step == run.step + 1
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(corpus, tmp_path, compare_with_stopped):
+    def make(name: str) -> MotionRun:
+        return MotionRun(options(tmp_path, "--steps", "6", "--name", name), corpus)
+
+    compare_with_stopped(make, also=("reader",))
+
+
+def test_more_steps_go_on_where_a_run_ended(corpus, tmp_path):
+    first = MotionRun(options(tmp_path, "--steps", "3"), corpus)
+    list(first.train())
+    first.save()
+    assert len(list(MotionRun(options(tmp_path, "--steps", "5"), corpus).train())) == 2
+    assert [path.name for path in (tmp_path / "motion.state").iterdir()] == ["3"]
+
+
+def test_a_smoke_run_needs_no_option_and_never_writes_shipped_weights(corpus, tmp_path, capsys):
+    write_shard(tmp_path / "motion_0000.npz", shard_of(corpus))
+    arguments = ["--data", str(tmp_path), "--smoke", "--device", "cpu"]
+    shipped = (weights.FOLDER / "motion.safetensors").read_bytes(), (weights.FOLDER / "motion.json").read_bytes()
+    for _ in range(2):  # the second as the first: from the beginning
+        main(arguments)
+        card = json.loads((tmp_path / "motion.smoke" / "weights" / "motion.json").read_text())
+        assert card["steps"] == 20 and "step 0 of 20" in capsys.readouterr().out
+    assert ((weights.FOLDER / "motion.safetensors").read_bytes(), (weights.FOLDER / "motion.json").read_bytes()) == shipped
+    with pytest.raises(SystemExit):
+        main([*arguments, "--out", str(weights.FOLDER)])
+    assert "must not replace the shipped weights" in capsys.readouterr().err
+
+
+def test_the_card_names_the_command(corpus, tmp_path):
+    run = MotionRun(options(tmp_path, "--without", "lips", "--without", "perception"), corpus)
+    assert run.command() == (
+        "python -m emotalker train motion --data DATA --size smoke --without lips --without perception --reader-steps 20 "
+        "--steps 160 --seed 0"
+    )
+    assert run.data().endswith("No recording of a person.")
+    write_shard(tmp_path / "motion_video_talk.npz", shard_of(corpus))
+    assert run.data().endswith("And 1 videos of people (train prepare).")
 
 
 def test_an_export_is_what_sampling_loads(corpus, tmp_path, monkeypatch, talk_of):
-    run = Run(options(tmp_path, "--name", "tried"), corpus)
-    for _ in zip(run.train(), range(5), strict=False):
-        pass
-    metrics = run.export(tmp_path, 0.1)
+    run = MotionRun(options(tmp_path, "--name", "tried", "--steps", "5"), corpus)
+    list(run.train())
+    metrics = run.export()
     card = json.loads((tmp_path / "tried.json").read_text())
     assert "head" not in card
-    run.export(tmp_path, 0.1, last=True)
+    run.export(last=True)
     card = json.loads((tmp_path / "tried.json").read_text())
     assert {"name", "purpose", "data", "command", "seed", "commit", "metrics", "licence", "shape"} <= set(card)
     assert metrics["held_out_noise"] > 0
-    tuned = Run(options(tmp_path, "--name", "tuned", "--start-from", str(tmp_path / "tried.safetensors")), corpus)
+    tuned = MotionRun(options(tmp_path, "--name", "tuned", "--start-from", str(tmp_path / "tried.safetensors")), corpus)
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     model = load_denoiser("tried")
     assert len(model.liveliness.gain) == 6 and card["head"] == model.liveliness.to_dict()
@@ -94,6 +112,10 @@ def test_an_export_is_what_sampling_loads(corpus, tmp_path, monkeypatch, talk_of
     assert len(motion) == 125
     for name, value in tuned.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]), name
+
+
+def shard_of(corpus: MotionCorpus) -> list[tuple[torch.Tensor, ...]]:
+    return [tuple(torch.from_numpy(part[i]) for part in vars(corpus).values()) for i in range(len(corpus.features))]
 
 
 @pytest.fixture
@@ -110,7 +132,7 @@ def talk_of():
 
 
 def test_left_out_losses_are_left_out(corpus, tmp_path):
-    run = Run(options(tmp_path, "--without", "lips", "--without", "perception"), corpus)
+    run = MotionRun(options(tmp_path, "--without", "lips", "--without", "perception"), corpus)
     next(run.train())
     assert set(run.parts) == {"noise", "velocity", "closure"}
 
@@ -172,28 +194,27 @@ def test_losses_of_the_lips_see_only_the_lips():
 
 def test_processes_share_what_they_learn(corpus, tmp_path):
     """Two processes with their own batches take the same steps: their weights stay one."""
-    path = tmp_path / "motion_0000.npz"
-    write_shard(path, [tuple(torch.from_numpy(part[i]) for part in vars(corpus).values()) for i in range(45)])
+    write_shard(tmp_path / "motion_0000.npz", shard_of(corpus))
     code = (
         "import sys, torch\n"
-        "from emotalker.training import train_motion as t\n"
-        "t.SIZES['small'] = (t.Shape(width=32, layers=2, heads=2, speech_width=8), 4)\n"
-        "from emotalker.training.motion_corpus import load_motion_corpus\n"
-        "options = t.parse(sys.argv[1:])\n"
-        "run = t.Run(options, load_motion_corpus(options.data))\n"
-        "losses = [float(loss) for _, loss in zip(range(3), run.train())]\n"
+        "from emotalker.training.train_motion import MotionRun\n"
+        "run = MotionRun(MotionRun.parse(sys.argv[1:]))\n"
+        "losses = list(run.train())\n"
         "own = torch.cat([value.flatten() for value in run.model.state_dict().values()])\n"
         "both, theirs = run.team.gather(own[None]), run.team.gather(torch.tensor([losses]))\n"
         "assert len(both) == 2 and torch.equal(both[0], both[1]), (both[0] - both[1]).abs().max()\n"
         "assert not torch.equal(theirs[0], theirs[1])\n"
-        "t.keep(run, 0.1)\n"
+        "run.keep()\n"
+        "again = MotionRun(run.options)\n"
+        "assert again.step == 3 and all(map(torch.equal, again.averaged.parameters(), run.averaged.parameters()))\n"
         "run.team.end_training()\n"
     )
     script = tmp_path / "run.py"
     script.write_text(code)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
     command += ["--data", str(tmp_path), "--out", str(tmp_path), "--device", "cpu", "--reader-steps", "2"]
-    environment = os.environ | {"PYTHONPATH": str(train_motion.FOLDER.parents[1]), "OMP_NUM_THREADS": "1"}
+    command += ["--size", "smoke", "--steps", "3"]
+    environment = os.environ | {"PYTHONPATH": str(weights.FOLDER.parents[1]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads((tmp_path / "motion.json").read_text())["steps"] == 3

@@ -10,15 +10,13 @@ from emotalker.face.arkit import UNIT_INDEX
 from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
-from emotalker.motion.denoiser import Shape
 from emotalker.motion.motion import Motion
 from emotalker.motion.sampling import load_denoiser
 from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
-from emotalker.training import train_motion
 from emotalker.training.motion_corpus import load_motion_corpus
 from emotalker.training.performance import perform
-from emotalker.training.train_motion import Run, parse
+from emotalker.training.train_motion import SIZES, MotionRun
 from emotalker.training.train_prepare import label_of, motion_of, prepare_videos
 from emotalker.training.train_prepare import main as prepare_main
 from emotalker.video.audio import Sound, read_audio
@@ -104,24 +102,19 @@ def test_videos_become_a_corpus(performed, prepared):
 
 
 def test_training_on_videos_learns_and_its_weights_load(prepared, tmp_path, monkeypatch):
-    shape = Shape(width=32, layers=2, heads=2, speech_width=8)
-    monkeypatch.setattr(train_motion, "SIZES", {"small": (shape, 4)})
-    monkeypatch.setattr(train_motion, "WARM_UP", 10)
     arguments = ["--data", str(prepared), "--out", str(tmp_path), "--name", "videos", "--device", "cpu", "--reader-steps", "10"]
-    corpus = load_motion_corpus(prepared)
-    run = Run(parse(arguments), corpus)
+    run = MotionRun(MotionRun.parse([*arguments, "--size", "smoke", "--steps", "500"]))
     run.held_out = run.windows  # two clips are too few to keep one
-    before = run.validate(4)["held_out_noise"]
-    for _ in zip(run.train(), range(200), strict=False):
+    before = run.measure(4)["held_out_noise"]
+    for _ in zip(range(200), run.train(), strict=False):
         pass
-    assert run.validate(4)["held_out_noise"] < 0.8 * before
-    run.export(tmp_path, corpus.hours)
+    assert run.measure(4)["held_out_noise"] < 0.8 * before
+    run.export()
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     model = load_denoiser("videos")
-    assert model.shape == shape and all(
-        torch.equal(a.half(), b)
-        for a, b in zip(model.state_dict().values(), (value.half() for value in run.average.values()), strict=True)
-    )
+    assert model.shape == SIZES["smoke"][0]
+    trained = run.averaged.state_dict()
+    assert all(torch.equal(value.half(), trained[name].half()) for name, value in model.state_dict().items())
 
 
 def test_what_cannot_be_used_is_told(tmp_path, capsys):
