@@ -1,17 +1,20 @@
 """The command line: `python -m emotalker generate ...`, `emotions ...`, `score ...` and `train PART ...`."""
 
 import argparse
+import contextlib
 import importlib
 import json
 import math
 import os
 import pkgutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, quoted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,24 +29,63 @@ def main(arguments: list[str] | None = None) -> int:
     Raises:
         SystemExit: the command is written wrongly (status 2, what is wrong is printed), or help was asked for.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal without Unicode shows \u00e9 for é instead of ending the program
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    with _stoppable():
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        except UserError as error:
+            print(f"emotalker: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\nemotalker: stopped; nothing was written.", file=sys.stderr)
+            return 128 + signal.SIGINT
+        except _Terminated:
+            print("\nemotalker: ended from outside; nothing was written.", file=sys.stderr)
+            return 128 + signal.SIGTERM
+        except BrokenPipeError:  # whoever read the output has had enough (| head)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + 13
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["train"]:
         return _train(arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command == "emotions" and (options.prompt is None) == (options.prompts is None):
         parser.error("emotions needs a prompt in quotes or --file FILE, one of the two")
+    done = {"emotions": _emotions, "generate": _generate, "score": _score}[options.command](options)
+    sys.stdout.flush()  # here, where a closed pipe is caught
+    return done
+
+
+class _Terminated(BaseException):
+    """SIGTERM has come: unwinds like KeyboardInterrupt, so that drafts are removed."""
+
+
+@contextlib.contextmanager
+def _stoppable():
+    """SIGTERM raises _Terminated while the block runs, in the main thread."""
+
+    def stop(number, frame):
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
     try:
-        return {"emotions": _emotions, "generate": _generate, "score": _score}[options.command](options)
-    except UserError as error:
-        print(f"emotalker: {error}", file=sys.stderr)
-        return 1
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emotalker", description="A portrait, a voice and an emotion become a talking head.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("train", help="make the shipped weights anew (for developers): train PART [OPTIONS]")
+    commands.add_parser("train", help="make the shipped weights again (for developers): train PART [OPTIONS]")
     make = commands.add_parser("generate", help="make a portrait speak", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     make.add_argument("--portrait", required=True, help="image file")
     make.add_argument("--audio", required=True, help="audio or video file with the voice")
@@ -51,21 +93,26 @@ def _parser() -> argparse.ArgumentParser:
     felt = make.add_mutually_exclusive_group()
     felt.add_argument("--emotion", default="", help="for example happy=0.8,surprise=0.3 (each 0 to 1.5)")
     felt.add_argument("--prompt", help="what is felt and when, for example 'starts calm, then grows furious'")
-    make.add_argument("--seed", type=int, default=0, help="another seed is another take")
-    make.add_argument("--fps", type=float, default=25.0, help="frames per second, 24 to 60")
-    make.add_argument("--face-index", type=int, default=0, help="which face speaks, 0 is the largest")
+    make.add_argument("--seed", type=_whole(0, 2**64 - 1), default=0, help="another seed is another take")
+    make.add_argument(
+        "--fps", type=_number(8, 120), default=25.0, help="frames per second, 8 to 120; 23.976 and 29.97 are exact"
+    )
+    make.add_argument("--face-index", type=_whole(0, 999), default=0, help="which face speaks, 0 is the largest")
     make.add_argument(
         "--neutralise", action=argparse.BooleanOptionalAction, default=True, help="take the picture's own expression away first"
     )
     for name, what in (("mouth", "the mouth moves"), ("expression", "emotions show"), ("head", "the head moves")):
-        make.add_argument(f"--{name}", type=float, default=1.0, help=f"how far {what}, 0 to 2")
-    make.add_argument("--blink", type=float, default=1.0, help="how often the eyes blink, 0 to 2")
-    make.add_argument("--steps", type=int, default=10, help="denoising steps that draw the motion, 1 to 100")
+        make.add_argument(f"--{name}", type=_number(0, 2), default=1.0, help=f"how far {what}, 0 to 2")
+    make.add_argument("--blink", type=_number(0, 2), default=1.0, help="how often the eyes blink, 0 to 2")
+    make.add_argument("--steps", type=_whole(1, 100), default=10, help="denoising steps that draw the motion, 1 to 100")
     for name in ("speech", "emotion"):
         make.add_argument(
-            f"--{name}-guidance", type=float, default=1.0, help=f"how far the {name} is followed, 0 to 5; 1 is as learned"
+            f"--{name}-guidance",
+            type=_number(0, 5),
+            default=1.0,
+            help=f"how far the {name} is followed, 0 to 5; 1 is as learned",
         )
-    make.add_argument("--window", type=float, default=4.0, help="seconds of motion that are drawn at once, 2 to 4")
+    make.add_argument("--window", type=_number(2, 4), default=4.0, help="seconds of motion that are drawn at once, 2 to 4")
     make.add_argument(
         "--motion",
         metavar="FILE",
@@ -85,15 +132,26 @@ def _parser() -> argparse.ArgumentParser:
         help="how faces are finished: only moved, or painted by diffusion in 4 or 10 steps a frame",
     )
     make.add_argument(
-        "--preservation", type=float, default=0.5, help="how much of the portrait stays at every painting step, 0 to 1"
+        "--preservation",
+        type=_number(0, 1),
+        default=0.5,
+        help="how much of the portrait stays at every painting step, 0 to 1",
     )
-    make.add_argument("--frame-steps", type=int, default=0, help="painting steps; 0 for those of --frames")
-    make.add_argument("--denoise", type=float, default=1.0, help="how far painting may leave the moved picture, 0 to 1")
-    make.add_argument("--frame-guidance", type=float, default=1.0, help="how far painting follows sound and emotion, 0 to 5")
+    make.add_argument("--frame-steps", type=_whole(0, 50), default=0, help="painting steps, up to 50; 0 for those of --frames")
+    make.add_argument("--denoise", type=_number(0, 1), default=1.0, help="how far painting may leave the moved picture, 0 to 1")
+    make.add_argument(
+        "--frame-guidance", type=_number(0, 5), default=1.0, help="how far painting follows sound and emotion, 0 to 5"
+    )
     make.add_argument("--mask", metavar="FILE", help="image, white where painting is allowed; by default the whole face")
     make.add_argument("--model", metavar="FILE", help="another frame diffusion, .safetensors of train frames")
     make.add_argument("--transcript", help="the spoken English words, for exact lips (needs the package pocketsphinx)")
-    make.add_argument("--quality", type=int, default=85, help="1 (small file) to 100 (best picture)")
+    make.add_argument("--quality", type=_whole(1, 100), default=85, help="1 (small file) to 100 (best picture)")
+    make.add_argument(
+        "--max-size",
+        type=_whole(0, 16384),
+        default=2160,
+        help="pixels of the shorter side above which the picture is made smaller; 0 keeps its size",
+    )
     make.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")
     read = commands.add_parser(
         "emotions",
@@ -130,7 +188,22 @@ def _number(low: float, high: float) -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(f"{quoted(text)} is no number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A type for argparse: a whole number within limits."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{quoted(text)} is no whole number from {low} to {high}")
         return value
 
     return read
@@ -143,8 +216,8 @@ def _range(text: str) -> tuple[float, float | None]:
         found = float(start), float(end) if end.strip() else None
     except ValueError:
         found = None
-    if not minus or found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range of seconds such as 2-3.5 or 2-")
+    if not minus or found is None or not all(math.isfinite(value) for value in found if value is not None):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no range of seconds such as 2-3.5 or 2-")
     return found
 
 
@@ -208,7 +281,7 @@ def _score(options: argparse.Namespace) -> int:
     from .emotion.track import EmotionTrack
     from .motion.denoiser import RATE
     from .perception.score import score_video
-    from .pipeline import best_device
+    from .pipeline import usable_device
     from .speech.analyse import analyse_speech
     from .video.audio import read_audio
     from .video.decode import video_facts
@@ -228,7 +301,7 @@ def _score(options: argparse.Namespace) -> int:
             options.video,
             options.portrait,
             options.audio,
-            options.device or best_device(),
+            usable_device(options.device),
             lambda done: bar.update(done - bar.n),
             track,
         )

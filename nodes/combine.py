@@ -1,18 +1,20 @@
 """Video Combine."""
 
+import contextlib
 import json
 import os
 
 import comfy.model_management as memory
-import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
+from ..emotalker.draft import TakenError
 from ..emotalker.errors import UserError
+from ..emotalker.pipeline import MAX_SIZE
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import FORMATS, write_video
-from .progress import Progress
-from .support import blame
+from .progress import Progress, say
+from .support import blame, output_names
 from .types import schema
 from .video import TalkingVideo
 
@@ -52,8 +54,9 @@ class VideoCombine(io.ComfyNode):
                     default=25.0,
                     min=1.0,
                     max=240.0,
-                    step=0.01,
-                    tooltip="Frames per second of the images. A video keeps its own rate.",
+                    step=1.0,
+                    round=0.001,
+                    tooltip="Frames per second of the images. A video keeps its own rate. 23.976 and 29.97 are exact.",
                 ),
                 io.Combo.Input(
                     "format",
@@ -69,6 +72,15 @@ class VideoCombine(io.ComfyNode):
                     tooltip="Start of the file's name, in ComfyUI's output folder. May name folders, and placeholders like "
                     "%date:yyyy-MM-dd%.",
                 ),
+                io.Int.Input(
+                    "max_size",
+                    default=MAX_SIZE,
+                    min=0,
+                    max=16384,
+                    optional=True,
+                    tooltip="Frames whose shorter side has more pixels are made smaller: browsers do not play what is much "
+                    "larger. 0 keeps every size. A png sequence always does.",
+                ),
             ],
             outputs=[],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -76,7 +88,9 @@ class VideoCombine(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, fps, format, quality, filename_prefix, images=None, video=None, audio=None) -> io.NodeOutput:
+    def execute(
+        cls, fps, format, quality, filename_prefix, images=None, video=None, audio=None, max_size=MAX_SIZE
+    ) -> io.NodeOutput:
         node = cls.SCHEMA.display_name
         with blame(node, "images or video"):
             if (images is None) == (video is None):
@@ -84,20 +98,30 @@ class VideoCombine(io.ComfyNode):
                 raise UserError(f"{wrong}: connect either pictures to images, or a video to video.")
             frames, size, fps, own = _pictures(images, fps) if video is None else _moving(video)
         kind = CHOICES[format]
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory(), *size
-        )
-        file = f"{name}_{counter:05}_{FORMATS[kind]}"
-        with blame(node, "images" if video is None else "video"):
-            write_video(
-                frames,
-                os.path.join(folder, file),
-                fps,
-                _sound(audio if audio is not None else own),
-                kind,
-                quality,
-                cls._metadata(),
-                on_frame=lambda *_: memory.throw_exception_if_processing_interrupted(),
+        with blame(node, "filename_prefix"):
+            names = output_names(filename_prefix, FORMATS[kind], cls.hidden.prompt, *size)
+            target, file, subfolder = next(names)
+        sound = _sound(audio if audio is not None else own)
+        while True:
+            with blame(node, "images" if video is None else "video"), contextlib.suppress(TakenError):
+                written = write_video(
+                    frames,
+                    target,
+                    fps,
+                    sound,
+                    kind,
+                    quality,
+                    cls._metadata(),
+                    on_frame=lambda *_: memory.throw_exception_if_processing_interrupted(),
+                    replace=False,  # another server with the same output folder may have taken the name
+                    max_size=max_size,
+                )
+                break
+            target, file, subfolder = next(names)
+        if max_size and kind != "png" and min(size) > max_size:
+            say(
+                f"The frames of {size[0]} x {size[1]} pixels were saved with {written.width} x {written.height}: max_size is "
+                f"{max_size}, 0 keeps their size."
             )
         if kind == "png":
             first = ui.SavedResult("frame_00000.png", os.path.join(subfolder, file), io.FolderType.output)

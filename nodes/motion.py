@@ -5,9 +5,10 @@ import os
 import folder_paths
 from comfy_api.latest import io, ui
 
+from ..emotalker.draft import TakenError
 from ..emotalker.motion.files import ENDINGS, load_motion, motion_json, save_motion
 from .progress import say
-from .support import blame, chosen_file, fingerprint
+from .support import blame, chosen_file, fingerprint, output_names
 from .types import MOTION, schema
 from .widgets import accepted
 
@@ -51,23 +52,28 @@ class SaveMotion(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="motion/EmoTalker",
-                    tooltip="Start of the file's name, in ComfyUI's output folder. May name folders.",
+                    tooltip="Start of the file's name, in ComfyUI's output folder. May name folders, and placeholders like "
+                    "%date:yyyy-MM-dd%.",
                 ),
             ],
             outputs=[
                 io.String.Output("path", display_name="path", tooltip="The whole path of the file."),
             ],
+            hidden=[io.Hidden.prompt],
             is_output_node=True,
         )
 
     @classmethod
     def execute(cls, motion, format, filename_prefix) -> io.NodeOutput:
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory()
-        )
-        file = f"{name}_{counter:05}_{FORMATS[format]}"
         with blame(cls.SCHEMA.display_name, "filename_prefix"):
-            path = save_motion(motion, os.path.join(folder, file))
+            names = output_names(filename_prefix, FORMATS[format], cls.hidden.prompt)
+            path, file, subfolder = next(names)
+            while True:
+                try:
+                    save_motion(motion, path, replace=False)
+                    break
+                except TakenError:  # another server with the same output folder has taken the name
+                    path, file, subfolder = next(names)
         shown = os.path.join(subfolder, file)
         said = f"{len(motion)} frames ({motion.duration:.2f} s at {motion.fps:g} a second) were saved in output as {shown}."
         say(said)

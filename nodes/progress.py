@@ -1,5 +1,6 @@
 """The progress bar, the preview picture, text on a node, and Cancel."""
 
+import html
 import time
 from collections.abc import Callable
 
@@ -23,13 +24,17 @@ def report() -> Callable[[int, int], None]:
 
 
 def say(text: str) -> None:
-    """Shows a text, one line or more, on the node that runs; it stays until the node says something else."""
+    """Shows a text, one line or more, on the node that runs; it stays until the node says something else.
+
+    The editor takes what it is sent for HTML, in every window that is open: the text is escaped here, for it may repeat what
+    somebody typed, or a file's name.
+    """
     context = get_executing_context()
     if context is None:
         return
     from server import PromptServer  # here, where a server runs: importing it starts half of ComfyUI
 
-    PromptServer.instance.send_progress_text(text, context.node_id)
+    PromptServer.instance.send_progress_text(html.escape(text), context.node_id)
 
 
 class Progress:

@@ -12,6 +12,8 @@ from ..emotalker.frames.painting import PRESETS, Painting, PaintSettings, fitted
 from ..emotalker.motion.redo import fit_take, misfit, range_of
 from ..emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from ..emotalker.motion.take import make_take
+from ..emotalker.pipeline import LEAST_FPS, MOST_FPS, check_fps
+from ..emotalker.video.encode import exact_rate
 from .progress import report, say
 from .support import blame, patcher_of
 from .types import EMOTION, FEATURES, MOTION, PAINTER, PORTRAIT, schema
@@ -66,7 +68,13 @@ class EmoTalkerSampler(io.ComfyNode):
                     tooltip="Another seed is another take: blinks, gaze, head and small variations change, the words do not.",
                 ),
                 io.Float.Input(
-                    "fps", default=25.0, min=24.0, max=60.0, step=1.0, tooltip="Frames per second of the video, 24 to 60."
+                    "fps",
+                    default=25.0,
+                    min=LEAST_FPS,
+                    max=MOST_FPS,
+                    step=1.0,
+                    round=0.001,
+                    tooltip="Frames per second of the video, 8 to 120. 23.976, 29.97 and 59.94 are exact.",
                 ),
                 _gain("mouth", "How far the mouth moves with the words. 1 is natural."),
                 _gain("expression", "How far emotions and the brows show. 1 is natural, 0 leaves only the words."),
@@ -211,6 +219,9 @@ class EmoTalkerSampler(io.ComfyNode):
         model=None,
     ) -> io.NodeOutput:
         node, heard = cls.SCHEMA.display_name, features.features
+        with blame(node, "fps"):
+            check_fps(fps)
+            fps = float(exact_rate(fps))
         redo = (redo_start, redo_end or None) if redo_start or redo_end else None
         with blame(node, "motion", "redo_start", "redo_end"):
             if motion is None and redo is not None:

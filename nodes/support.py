@@ -4,6 +4,8 @@ import contextlib
 import gc
 import hashlib
 import os
+import re
+import time
 from collections.abc import Iterator
 
 import comfy.model_management as memory
@@ -11,7 +13,8 @@ import comfy.model_patcher
 import folder_paths
 import torch
 
-from ..emotalker.errors import UserError
+from ..emotalker.draft import check_target
+from ..emotalker.errors import UserError, quoted
 
 
 @contextlib.contextmanager
@@ -60,6 +63,64 @@ def _digest(file) -> str:
     while block := file.read(1 << 20):
         digest.update(block)
     return digest.hexdigest()
+
+
+def output_names(prefix: str, ending: str, prompt: dict | None = None, width: int = 0, height: int = 0):
+    """Free names in ComfyUI's output folder, one after another: (path, file, subfolder).
+
+    Args:
+        prefix: what a person typed; may name folders, and hold the placeholders of ComfyUI's own save nodes.
+        ending: of the file, "" for a folder.
+        prompt: the running prompt, whose widgets "%Node.widget%" stands for.
+        width, height: what %width% and %height% stand for.
+
+    Raises:
+        UserError: the name leads out of the output folder, or is impossible.
+    """
+    prefix = expanded(prefix, prompt)
+    try:
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory(), width, height
+        )
+    except Exception as error:  # core raises Exception itself
+        raise UserError(f"{quoted(prefix)} names no place in ComfyUI's output folder: choose another.") from error
+    check_target(os.path.join(folder, f"{name}_{counter:05}_{ending}"), not ending)
+    while True:
+        file = f"{name}_{counter:05}_{ending}"
+        yield os.path.join(folder, file), file, subfolder
+        counter += 1
+
+
+DATE = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d", "hh": "%H", "h": "%H", "mm": "%M", "m": "%M"}
+DATE |= {"ss": "%S", "s": "%S"}
+"""Parts of a date as the editor writes them, to those of strftime; single letters are without a leading zero."""
+
+
+def expanded(prefix: str, prompt: dict | None = None) -> str:
+    """A file name's start with the editor's placeholders filled in: %date:yyyy-MM-dd% and %Node title.widget%.
+
+    The editor fills them in for core's save nodes alone. Characters that some system's file names cannot have become "-".
+    """
+    now = time.localtime()
+
+    def date(match: re.Match) -> str:
+        def part(found: re.Match) -> str:
+            text = time.strftime(DATE[found[0]], now)
+            return text.lstrip("0") or "0" if len(found[0]) == 1 else text
+
+        return re.sub("|".join(DATE), part, match[1])
+
+    def widget(match: re.Match) -> str:
+        for node in (prompt or {}).values():
+            if match[1] in (node.get("_meta", {}).get("title"), node.get("class_type")):
+                value = node.get("inputs", {}).get(match[2])
+                if isinstance(value, str | int | float):
+                    return re.sub(r"[/\\]", "_", str(value))
+        return match[0]
+
+    prefix = re.sub(r"%date:([^%]*)%", date, prefix)
+    prefix = re.sub(r"%([^%./\\]+)\.([^%./\\]+)%", widget, prefix)
+    return re.sub(r'[\x00-\x1f<>:"|?*]', "-", prefix)
 
 
 def device() -> torch.device:

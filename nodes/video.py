@@ -15,7 +15,7 @@ from ..emotalker.frames.guide import GuideRenderer
 from ..emotalker.frames.painting import Painting
 from ..emotalker.motion.motion import Motion
 from ..emotalker.video.audio import Sound
-from ..emotalker.video.encode import write_video
+from ..emotalker.video.encode import exact_rate, write_video
 from .model import PaintModel, paint_model
 from .progress import Progress
 from .support import device, make_room, without_running_out
@@ -149,7 +149,7 @@ class TalkingVideo(Input.Video):
         return self._stop - self._start
 
     def get_frame_rate(self) -> Fraction:
-        return Fraction(self._motion.fps).limit_denominator(1001)
+        return exact_rate(self._motion.fps)
 
     def get_container_format(self) -> str:
         return "mp4"

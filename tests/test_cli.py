@@ -1,6 +1,8 @@
 """The command line makes a video, and says in one line what is wrong."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,12 +102,7 @@ def test_a_motion_of_another_length_is_fitted_and_told(voice, tmp_path, capsys):
         (["--audio", "none.wav"], "no sound file none.wav"),
         (["--emotion", "glad=1"], "glad"),
         (["--face-index", "3"], "face_index 3"),
-        (["--fps", "5"], "24 to 60"),
         (["--out", "a.avi"], "names no known video format"),
-        (["--mouth", "9"], "mouth"),
-        (["--steps", "0"], "steps is 0"),
-        (["--emotion-guidance", "7"], "emotion_guidance is 7"),
-        (["--window", "9"], "window is 9 s"),
         (["--motion", "none.safetensors"], "motion file none.safetensors does not exist"),
         (["--motion", "take.bvh"], "take.bvh names no motion file"),
         (["--save-motion", "take.bvh"], "take.bvh names no motion file"),
@@ -172,8 +169,22 @@ def test_emotions_of_a_file_are_a_line_for_each_line(tmp_path, capsys):
         (["emotions", "sad", "and", "angry"], "unrecognized arguments"),
         (["emotions", "--file", "none.txt"], "the file none.txt cannot be read"),
         (["generate", "--emotion", "sad", "--prompt", "sad"], "not allowed with"),
-        (["generate", "--redo", "2"], "'2' is no range of seconds"),
+        (["generate", "--redo", "2"], '"2" is no range of seconds'),
         (["generate", "--redo", "one-two"], "no range of seconds"),
+        (["generate", "--redo", "nan-2"], "no range of seconds"),
+        (["generate", "--fps", "5"], "8 to 120"),
+        (["generate", "--fps", "inf"], "8 to 120"),
+        (["generate", "--mouth", "9"], "0 to 2"),
+        (["generate", "--head", "nan"], "0 to 2"),
+        (["generate", "--steps", "0"], "1 to 100"),
+        (["generate", "--emotion-guidance", "7"], "0 to 5"),
+        (["generate", "--window", "9"], "2 to 4"),
+        (["generate", "--quality", "0"], "1 to 100"),
+        (["generate", "--quality", "1000"], "1 to 100"),
+        (["generate", "--preservation", "-1"], "0 to 1"),
+        (["generate", "--frame-steps", "51"], "0 to 50"),
+        (["generate", "--seed", "1.5"], "no whole number"),
+        (["generate", "--seed", "9" * 400], f'"{"9" * 77}..." is no whole number'),
         ([], "required"),
     ],
 )
@@ -242,3 +253,70 @@ def test_a_video_is_scored_with_its_own_sound_or_another(voice, tmp_path, capsys
     assert "none.png" in capsys.readouterr().err
     assert main(["score", str(video), "--audio", PORTRAIT]) == 1
     assert "emotalker_portrait.png" in capsys.readouterr().err
+
+
+def test_an_input_is_never_replaced(voice, tmp_path, capsys):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(Path(voice).read_bytes())
+    assert main(["generate", "--portrait", PORTRAIT, "--audio", str(film), "--out", str(film)]) == 1
+    assert "also an input" in capsys.readouterr().err
+    assert film.read_bytes() == Path(voice).read_bytes()
+    take = tmp_path / "take.csv"
+    take.write_text("x")
+    assert generate(voice, tmp_path / "a.mp4", "--motion", str(take), "--save-motion", str(take)) == 1
+    assert "also an input" in capsys.readouterr().err and take.read_text() == "x"
+
+
+@pytest.mark.parametrize(("name", "words"), [("", "is there already"), ("a" * 300 + ".mp4", "too long"), ("a\0.mp4", "null")])
+def test_an_impossible_target_is_refused_before_anything_is_read(tmp_path, capsys, name, words):
+    (tmp_path / "file").write_text("x")
+    assert main(["generate", "--portrait", "none.png", "--audio", "none.wav", "--out", str(tmp_path / name)]) == 1
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["cuda:77", "nonsense", "meta"])
+def test_a_device_that_is_not_there_is_named(voice, tmp_path, capsys, name):
+    assert generate(voice, tmp_path / "a.mp4", "--device", name) == 1
+    assert f'The device "{name}" is not there: choose one of cpu' in capsys.readouterr().err
+
+
+def run(*arguments, **environment):
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "emotalker", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_a_terminal_without_unicode_shows_what_it_can():
+    process = run("emotions", "très naïve ☃", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and out.startswith(b"{") and b"Traceback" not in err
+
+
+def test_a_reader_that_has_had_enough_ends_the_command_quietly(tmp_path):
+    (tmp_path / "many.txt").write_text("sad\n" * 3000)
+    process = run("emotions", "--file", str(tmp_path / "many.txt"))
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(120) == 141 and b"Traceback" not in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_says_so_in_one_line_and_leaves_nothing(tmp_path, number, status):
+    process = run(
+        "generate", "--portrait", PORTRAIT, "--audio", str(ROOT / "samples" / "emotalker_voice.wav"),
+        "--out", str(tmp_path / "a.mp4"), "--frames", "best",
+    )  # fmt: skip
+    while not list(tmp_path.iterdir()):  # the draft is there as soon as frames are drawn
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == status and b"Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+    assert len([line for line in err.decode().splitlines() if line.startswith("emotalker: ")]) == 1

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import UserError
@@ -42,17 +41,15 @@ def load_motion(path: str | Path) -> Motion:
     return settle_head(load_livelink(path)) if path.suffix.lower() == ".csv" else Motion.load(path)
 
 
-def save_motion(motion: Motion, path: str | Path) -> Path:
+def save_motion(motion: Motion, path: str | Path, replace: bool = True) -> Path:
     """Write a motion; the ending chooses the format.
 
     Raises:
+        TakenError: the file is there and must not be replaced, or another run is writing it.
         UserError: another ending, or the file cannot be written.
     """
     path = motion_path(path)
-    try:
-        return save_livelink(motion, path) if path.suffix.lower() == ".csv" else motion.save(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"the motion cannot be saved as {path}: choose another place, in a folder that is there.") from error
+    return save_livelink(motion, path, replace) if path.suffix.lower() == ".csv" else motion.save(path, replace)
 
 
 def settle_head(motion: Motion) -> Motion:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..draft import draft
 from ..errors import UserError
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from .gaze import EYE_DOWN, EYE_UP, EYE_YAW
@@ -38,13 +39,13 @@ USUAL_RATE = 60.0
 """Frames per second of the app unless the timecodes tell another rate."""
 
 
-def save_livelink(motion: Motion, path: str | Path) -> Path:
+def save_livelink(motion: Motion, path: str | Path, replace: bool = True) -> Path:
     """Write a motion as a Live Link Face table. The head's shift has no column there and is left out."""
     path = Path(path)
     units, head = motion.units.detach().cpu(), motion.head.detach().cpu()
     order = [UNIT_INDEX[name] for name in ORDER]
     eyes = _eye_angles(units)
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with draft(path, replace) as place, open(place, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in ORDER), *HEAD, *EYES])
         for i in range(len(motion)):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from ..draft import draft
 from ..errors import UserError
 from ..face.arkit import FACE_UNITS
 
@@ -115,7 +116,7 @@ class Motion:
             both = sample(both, self.fps, (torch.arange(frames, dtype=torch.float64) + 0.5) / fps - 0.5 / self.fps)
         return Motion(both[:, : len(FACE_UNITS)], both[:, len(FACE_UNITS) :], fps, dict(self.metadata))
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, replace: bool = True) -> Path:
         """Write a .safetensors file."""
         path = Path(path)
         metadata = {
@@ -128,7 +129,9 @@ class Motion:
             "units": self.units.detach().cpu().float().contiguous(),
             "head": self.head.detach().cpu().float().contiguous(),
         }
-        save_file(tensors, path, metadata)
+        with draft(path, replace) as place:
+            # Written by Python: save_file would leave a file that only its owner can read.
+            place.write_bytes(save(tensors, metadata))
         return path
 
     @classmethod

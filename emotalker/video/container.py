@@ -61,7 +61,21 @@ CONTAINERS: dict[str, Codec] = {
     ),
 }
 
-LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1"}
+
+
+def add_encoder(container: av.container.OutputContainer, name: str, **settings) -> av.stream.Stream:
+    """A new stream of a file.
+
+    Raises:
+        UserError: PyAV was built without this encoder.
+    """
+    try:
+        return container.add_stream(name, **settings)
+    except (ValueError, av.error.FFmpegError) as error:
+        raise UserError(
+            f"This installation of PyAV has no encoder {name}: install it again (pip install --force-reinstall av)."
+        ) from error
 
 
 class ContainerWriter:
@@ -96,13 +110,9 @@ class ContainerWriter:
 
     def _video_track(self, codec: Codec, quality: int) -> av.VideoStream:
         low, high = codec.crf
-        crf = round(low + (high - low) * (min(max(quality, 1), 100) - 1) / 99)
-        try:
-            track = self._container.add_stream(codec.video, rate=self._rate, options={"crf": str(crf), **codec.options})
-        except (ValueError, av.error.FFmpegError) as error:
-            raise UserError(
-                f"This installation of PyAV has no encoder {codec.video}: install it anew (pip install --force-reinstall av)."
-            ) from error
+        crf = round(low + (high - low) * (quality - 1) / 99)
+        options = {"crf": str(crf), **codec.options}
+        track = add_encoder(self._container, codec.video, rate=self._rate, options=options)
         track.width, track.height, track.pix_fmt = self.width, self.height, "yuv420p"
         track.time_base = 1 / self._rate
         context = track.codec_context
@@ -148,7 +158,7 @@ class SoundTrack:
 
     def __init__(self, container: av.container.OutputContainer, codec: Codec, sound: Sound):
         waveform = sound.waveform
-        if waveform.shape[0] not in LAYOUTS:
+        if waveform.shape[0] not in LAYOUTS:  # PyAV lays out no more than seven planes
             waveform = waveform.float().mean(0, keepdim=True)
         self._waveform = waveform
         self._rate = sound.sample_rate
@@ -157,7 +167,7 @@ class SoundTrack:
         self._done = 0
         layout = "mono" if waveform.shape[0] == 1 else "stereo"
         rate = self._rate if self._rate in codec.rates else 48000
-        self._track = container.add_stream(codec.audio, rate=rate, layout=layout)
+        self._track = add_encoder(container, codec.audio, rate=rate, layout=layout)
         self._track.bit_rate = codec.bits_per_channel * (1 if layout == "mono" else 2)
 
     def feed(self, until: Fraction) -> None:

@@ -1,19 +1,18 @@
 """Frames and a sound become a video file, streaming: frames go in as they are rendered, nothing is kept."""
 
-import contextlib
-import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from ..draft import draft
 from ..errors import UserError
 from ..speech.features import frame_count
 from .audio import Sound
@@ -22,6 +21,10 @@ from .pictures import GifWriter, PngWriter, WebpWriter
 
 FORMATS: dict[str, str] = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
 """Format name to file name ending; "png" is a folder of numbered pictures."""
+LARGEST = {"mp4": 16384, "webm": 65535, "gif": 65535, "webp": 16383, "png": 1 << 31}
+"""Pixels of the longer side that each format's encoder takes."""
+BROADCAST = (12, 15, 24, 30, 48, 60, 120)
+"""Whole rates that broadcasters slow down by 1000 / 1001."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,11 @@ def write_video(
     quality: int = 85,
     metadata: dict | None = None,
     on_frame: Callable[[int, np.ndarray], None] | None = None,
+    replace: bool = True,
+    max_size: int = 0,
 ) -> Written:
-    """Writes a video. A run that fails or is stopped leaves nothing under the target's name.
+    """Writes a video. The target's name is claimed before the first frame is asked for; a run that fails or is stopped leaves
+    nothing under it.
 
     The sound is never cut: when it is longer than the pictures the last frame is held, and when the pictures go on
     longer it is followed by silence, so both end within one frame of each other.
@@ -72,21 +78,64 @@ def write_video(
         metadata: name to text or to anything that JSON can hold, stored the way ComfyUI stores prompt and workflow.
         on_frame: called with (number of frames written so far, the last one [H, W, 3] uint8) after each chunk, and often
             while the file is finished; what it raises ends the run.
+        replace: whether a file that is there already may be replaced.
+        max_size: pixels of the shorter side from which frames are made smaller, see fitted_size; 0 never. "png" keeps its size.
 
     Raises:
-        UserError: unknown format, no frames, frames of different sizes, or a target that cannot be written.
+        TakenError: another run writes the target, or it is there and must not be replaced.
+        UserError: unknown format, quality out of range, no frames, frames of different sizes, a size that the encoder cannot
+            take, or a target that cannot be written.
     """
     if format not in FORMATS:
         raise UserError(f"The video format {format} is unknown: choose one of {', '.join(FORMATS)}.")
-    rate = Fraction(fps).limit_denominator(1001)
-    if not 1 <= rate <= 240:
-        raise UserError(f"{float(fps):g} frames per second is out of range: choose 1 to 240.")
+    check_quality(quality)
+    rate = exact_rate(fps)
+    frames = frames if format == "png" else _shrunk(frames, max_size)
     if isinstance(target, BytesIO):
         return _write(frames, target, rate, sound, format, quality, metadata or {}, on_frame)
     target = Path(target)
-    with _finished_or_gone(target) as draft:
-        written = _write(frames, draft, rate, sound, format, quality, metadata or {}, on_frame)
+    with draft(target, replace) as place:
+        written = _write(frames, place, rate, sound, format, quality, metadata or {}, on_frame)
     return Written(target, written.frames, written.fps, written.width, written.height)
+
+
+def exact_rate(fps: float | Fraction) -> Fraction:
+    """A frame rate as a fraction: 23.976, 29.97, 59.94 and their kin are n * 1000 / 1001, as broadcasters mean them.
+
+    Raises:
+        UserError: no number from 1 to 240.
+    """
+    if not 1 <= fps <= 240:
+        raise UserError(f"{float(fps):g} frames per second is out of range: choose 1 to 240.")
+    for whole in BROADCAST:
+        if abs(fps - (exact := Fraction(whole * 1000, 1001))) < 0.005:
+            return exact
+    return Fraction(fps).limit_denominator(1001)
+
+
+def check_quality(quality: int) -> None:
+    """Raises UserError for a quality outside 1..100."""
+    if not 1 <= quality <= 100:
+        raise UserError(f"quality is {quality:g}: use a whole number from 1 to 100.")
+
+
+def fitted_size(width: int, height: int, max_size: int) -> tuple[int, int]:
+    """(width, height), smaller in the same proportion where the shorter side exceeds `max_size` pixels; 0 sets no limit."""
+    short = min(width, height)
+    if not max_size or short <= max_size:
+        return width, height
+    return max(1, round(width * max_size / short)), max(1, round(height * max_size / short))
+
+
+def _shrunk(frames: Iterable[Tensor], max_size: int) -> Iterable[Tensor]:
+    """Chunks of frames at fitted_size."""
+    for chunk in frames:
+        width, height = fitted_size(chunk.shape[2], chunk.shape[1], max_size)
+        if (height, width) != tuple(chunk.shape[1:3]):
+            pixels = torch.from_numpy(to_uint8(chunk)).to(chunk.device).permute(0, 3, 1, 2)
+            pixels = interpolate(pixels.float(), (height, width), mode="bilinear", antialias=True)
+            chunk = pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        yield chunk
 
 
 def to_uint8(frames: Tensor) -> np.ndarray:
@@ -107,6 +156,11 @@ def _write(frames, target, rate, sound, format, quality, metadata, on_frame) -> 
         for chunk in frames:
             for picture in to_uint8(chunk):
                 if writer is None:
+                    if max(picture.shape[:2]) > LARGEST[format]:
+                        raise UserError(
+                            f"{format} takes pictures of up to {LARGEST[format]} pixels on a side, and these have "
+                            f"{picture.shape[1]} x {picture.shape[0]}: make them smaller, or choose a png sequence."
+                        )
                     writer = _writer(format, target, rate, picture.shape[:2], sound, quality, metadata)
                     shape = picture.shape
                 if picture.shape != shape:
@@ -124,9 +178,12 @@ def _write(frames, target, rate, sound, format, quality, metadata, on_frame) -> 
             if on_frame is not None:
                 on_frame(count, picture)
         writer.close(lambda: on_frame(count, picture) if on_frame is not None else None)
-    except BaseException:
+    except BaseException as error:
         if writer is not None:
             writer.abandon()
+        if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
+            size = "" if picture is None else f" of {picture.shape[1]} x {picture.shape[0]} pixels"
+            raise UserError(f"FFmpeg cannot write this {format}{size} ({error.strerror}): choose another format.") from error
         raise
     return Written(target, count, rate, writer.width, writer.height)
 
@@ -141,22 +198,3 @@ def _writer(format, target, rate, size, sound, quality, metadata):
         return PngWriter(target, rate, width, height, sound, metadata)
     kind = GifWriter if format == "gif" else WebpWriter
     return kind(target, rate, width, height, quality, metadata)
-
-
-@contextlib.contextmanager
-def _finished_or_gone(target: Path) -> Iterator[Path]:
-    """A draft's path beside the target: renamed to it when the block ends well, deleted when it does not."""
-    draft = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield draft
-        os.replace(draft, target)
-    except BaseException as error:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UserError(f"{target.name} cannot be written ({error}): choose another place or free some space.") from error
-        raise

@@ -13,9 +13,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from .audio import Sound, write_wav
+from .container import add_encoder
 
 GIF_FPS_LIMIT = 50  # a GIF counts in 1/100 s, and browsers slow down frames shorter than 2/100 s
-EXIF_MODEL, EXIF_MAKE = 0x0110, 0x010F  # where ComfyUI keeps prompt and workflow in WebP files
+EXIF_TAGS = {"prompt": 0x0110, "workflow": 0x010F}  # Model and Make: where ComfyUI keeps and looks for them in WebP files
+EXIF_DESCRIPTION = 0x010E  # all else, as one JSON text: other numbers stand for values that are no text
 
 
 def _as_text(value: object) -> str:
@@ -28,12 +30,12 @@ class GifWriter:
     def __init__(self, target: Path, rate: Fraction, width: int, height: int, quality: int, metadata: dict):
         self.width, self.height = width, height
         self._target, self._rate, self._metadata = target, rate, metadata
-        self._colours = round(32 + (256 - 32) * min(max(quality, 1), 85) / 85)
+        self._colours = round(32 + (256 - 32) * min(quality, 85) / 85)
         self._every = int(-(-rate // GIF_FPS_LIMIT))  # keep one frame of so many
         self._seen = 0
         self._waiting = target.with_suffix(".mkv")
         self._spool = av.open(str(self._waiting), mode="w")
-        self._lossless = self._spool.add_stream("ffv1", rate=rate, options={"level": "3"})
+        self._lossless = add_encoder(self._spool, "ffv1", rate=rate, options={"level": "3"})
         self._lossless.width, self._lossless.height, self._lossless.pix_fmt = width, height, "bgr0"
         self._palette = Graph()
         source = self._palette.add_buffer(
@@ -128,8 +130,8 @@ class WebpWriter:
         self._target, self._rate, self._metadata = target, rate, metadata
         self._count = 0
         self._container = av.open(str(target), mode="w", format="webp", options={"loop": "0"})
-        options = {"quality": str(min(max(quality, 1), 100)), "compression_level": "3"}
-        self._track = self._container.add_stream("libwebp_anim", rate=rate, options=options)
+        options = {"quality": str(quality), "compression_level": "3"}
+        self._track = add_encoder(self._container, "libwebp_anim", rate=rate, options=options)
         self._track.width, self._track.height, self._track.pix_fmt = width, height, "bgra"
         self._track.time_base = self._track.codec_context.time_base = 1 / rate
 
@@ -150,9 +152,12 @@ class WebpWriter:
 
     def _add_exif(self) -> None:
         exif = Image.Exif()
-        others = iter(range(EXIF_MAKE, 0, -1))
-        for key, value in self._metadata.items():
-            exif[EXIF_MODEL if key == "prompt" else next(others)] = f"{key}:{_as_text(value)}"
+        others = {key: value for key, value in self._metadata.items() if key not in EXIF_TAGS}
+        for key, tag in EXIF_TAGS.items():
+            if key in self._metadata:
+                exif[tag] = f"{key}:{_as_text(self._metadata[key])}"
+        if others:
+            exif[EXIF_DESCRIPTION] = f"emotalker:{json.dumps(others)}"
         data = exif.tobytes()
         with open(self._target, "r+b") as file:
             head = file.read(21)

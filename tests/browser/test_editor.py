@@ -131,3 +131,48 @@ def test_what_a_node_says_is_there_after_the_page_is_opened_again(page, server):
     page.evaluate(f"app.loadGraphData({saved}).then(() => true)")
     page.wait_for(f"!!({said})", 20)
     assert page.evaluate(said) == before
+
+
+SCRIPT = '<img src="x" onerror="window.ran = true"><b id="planted">bold</b>'
+"""What runs, or makes an element, wherever it is taken for HTML."""
+
+
+def nothing_ran(page) -> bool:
+    time.sleep(1)  # an image that cannot be loaded says so a little later
+    return page.evaluate("window.ran !== true && document.getElementById('planted') === null")
+
+
+def test_a_shared_graph_runs_no_script(page, server):
+    workflow = json.loads((ROOT / "workflows" / "emotion_prompt.json").read_text(encoding="utf-8"))
+    for node in workflow["nodes"]:
+        node.setdefault("properties", {})["emotalker_said"] = SCRIPT
+    page.evaluate(f"app.loadGraphData({json.dumps(workflow)}).then(() => true)")
+    shown = "app.graph._nodes.flatMap(n => n.widgets ?? []).filter(w => w.name === '$$node-text-preview').map(w => w.value)"
+    page.wait_for(f"{shown}.some(value => String(value).includes('planted'))", 20)
+    assert nothing_ran(page)
+
+
+def test_what_a_second_client_queues_is_shown_as_text(page, server):
+    other = ComfyClient(server.url)
+    prompt = {
+        "1": {
+            "class_type": "EmoTalkerEmotionPromptEIB",
+            "inputs": {"prompt": f"{SCRIPT} furious {SCRIPT}", "strength": 1.0, "duration": 4.0, "guess_emotion": False},
+        },
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 1]}},
+    }
+    known = other.get("/object_info/EmoTalkerEmotionPromptEIB")["EmoTalkerEmotionPromptEIB"]["input"]
+    wanted = {**known["required"], **known.get("optional", {})}
+    prompt["1"]["inputs"] = {
+        name: f"{SCRIPT} furious" if name == "prompt" else options[1]["default"]
+        for name, options in wanted.items()
+        if len(options) > 1 and "default" in options[1]
+    }
+    page.evaluate("""(() => {
+      app.graph.clear();
+      const node = LiteGraph.createNode('EmoTalkerEmotionPromptEIB');
+      app.graph.add(node);
+      node.id = 1; app.graph._nodes_by_id[1] = node;
+    })()""")
+    other.run(prompt)
+    assert nothing_ran(page)

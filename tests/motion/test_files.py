@@ -29,6 +29,7 @@ def test_what_is_saved_is_loaded(tmp_path, ending):
 
 
 def test_other_endings_and_places_are_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"take\.json names no motion file"):
         save_motion(make(), tmp_path / "take.json")
     with pytest.raises(UserError, match="names no motion file"):
@@ -36,8 +37,8 @@ def test_other_endings_and_places_are_told(tmp_path):
     for ending in (".csv", ".safetensors"):
         with pytest.raises(UserError, match="does not exist"):
             load_motion(tmp_path / f"none{ending}")
-        with pytest.raises(UserError, match="cannot be saved"):
-            save_motion(make(), tmp_path / "no folder" / f"take{ending}")
+        with pytest.raises(UserError, match="cannot be written"):
+            save_motion(make(), tmp_path / "file" / f"take{ending}")
 
 
 def test_a_captured_head_is_settled_within_what_a_picture_can_show():

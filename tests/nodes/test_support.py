@@ -102,3 +102,45 @@ def test_a_read_only_input_folder_does_no_harm(pack, folders, monkeypatch, caplo
     monkeypatch.setattr(samples.shutil, "copyfile", refuse)
     samples.place_samples()
     assert "could not be put into the input folder" in caplog.text
+
+
+def test_placeholders_are_filled_in_for_every_prefix(support, monkeypatch):
+    import time
+
+    monkeypatch.setattr(support.time, "localtime", lambda: time.strptime("2026-03-04 05:06:07", "%Y-%m-%d %H:%M:%S"))
+    assert support.expanded("%date:yyyy-MM-dd%/a") == "2026-03-04/a"
+    assert support.expanded("%date:yy.M.d_hh:mm:ss%") == "26.3.4_05-06-07"
+    prompt = {"3": {"class_type": "KSampler", "inputs": {"seed": 7, "text": "a/b"}, "_meta": {"title": "Mine"}}}
+    assert support.expanded("%KSampler.seed%_%Mine.text%_%Other.seed%", prompt) == "7_a_b_%Other.seed%"
+    assert support.expanded("a:b\x00c|d") == "a-b-c-d"
+    assert support.expanded("%year%/%width%") == "%year%/%width%", "core fills these in"
+
+
+def test_names_go_on_where_files_are(support, folders):
+    names = support.output_names("sub/take", ".mp4")
+    path, file, subfolder = next(names)
+    assert (file, subfolder) == ("take_00001_.mp4", "sub") and path == str(folders / "output" / "sub" / "take_00001_.mp4")
+    assert next(names)[1] == "take_00002_.mp4"
+    (folders / "output" / "sub" / "take_00004_.mp4").write_text("x")
+    assert next(support.output_names("sub/take", ".mp4"))[1] == "take_00005_.mp4"
+
+
+@pytest.mark.parametrize("prefix", ["../outside", "a" * 300])
+def test_a_prefix_that_cannot_be_is_refused(support, folders, prefix):
+    with pytest.raises(ValueError, match=r"names no place|too long"):
+        next(support.output_names(prefix, ".mp4"))
+
+
+def test_two_servers_with_one_output_folder_keep_both_takes(pack, folders, monkeypatch):
+    module = pack.nodes.motion
+    motion = pack.emotalker.motion.motion.Motion(torch.zeros(5, 52), torch.zeros(5, 6), 25)
+    monkeypatch.setattr(module.SaveMotion, "SCHEMA", module.SaveMotion.define_schema(), raising=False)
+    monkeypatch.setattr(module.SaveMotion, "hidden", type("Hidden", (), {"prompt": None})(), raising=False)
+    other = folders / "output" / "take_00001_.csv"
+    # Both have counted the files; then the other server was quicker.
+    names = iter([(str(folders / "output" / f"take_{i:05}_.csv"), f"take_{i:05}_.csv", "") for i in (1, 2)])
+    monkeypatch.setattr(module, "output_names", lambda *_: names)
+    other.write_text("the other server's")
+    module.SaveMotion.execute(motion, "csv (Live Link Face)", "take")
+    assert other.read_text() == "the other server's"
+    assert (folders / "output" / "take_00002_.csv").is_file()

@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from emotalker.draft import TakenError
 from emotalker.errors import UserError
 from emotalker.video.audio import Sound, read_audio
 from emotalker.video.decode import read_frames, video_facts
-from emotalker.video.encode import FORMATS, write_video
+from emotalker.video.encode import FORMATS, exact_rate, write_video
 
 RATE = 16000
 
@@ -249,3 +250,96 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"clip\.mp4 cannot be written"):
         write_video(frames(3), tmp_path / "file" / "clip.mp4", 25)
+
+
+def test_what_generate_and_comfyui_store_is_in_a_webp(tmp_path):
+    metadata = {
+        "prompt": {"1": {}},
+        "workflow": {"nodes": []},
+        "seed": "7",
+        "steps": "10",
+        "speech_guidance": "1",
+        "mouth": "1",
+    }
+    write_video(frames(3), tmp_path / "a.webp", 25, format="webp", metadata=metadata)
+    exif = Image.open(tmp_path / "a.webp").getexif()
+    assert exif[0x0110] == 'prompt:{"1": {}}' and exif[0x010F] == 'workflow:{"nodes": []}'
+    kept = json.loads(exif[0x010E].removeprefix("emotalker:"))
+    assert kept == {"seed": "7", "steps": "10", "speech_guidance": "1", "mouth": "1"}
+
+
+@pytest.mark.parametrize(("fps", "exact"), [(23.976, "24000/1001"), (23.98, "24000/1001"), (59.94, "60000/1001"), (16, "16")])
+def test_rates_are_the_fractions_that_are_meant(fps, exact):
+    assert str(exact_rate(fps)) == exact
+
+
+@pytest.mark.parametrize("quality", [0, 101, 1000])
+def test_a_quality_out_of_range_is_refused(tmp_path, quality):
+    with pytest.raises(UserError, match="1 to 100"):
+        write_video(frames(3), tmp_path / "a.mp4", 25, quality=quality)
+
+
+@pytest.mark.parametrize("format", ["mp4", "gif", "webp"])
+def test_pictures_wider_than_the_encoder_allows_are_refused_at_the_first_frame(tmp_path, format):
+    wide = torch.zeros(1, 4, 70000, 3, dtype=torch.uint8)
+    with pytest.raises(UserError, match=f"{format} takes pictures of up to"):
+        write_video(iter([wide]), tmp_path / f"a.{format}", 25, format=format)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_is_missing_is_named(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from emotalker.video import container
+
+    for part in ("video", "audio"):
+        with monkeypatch.context() as patch:
+            patch.setitem(container.CONTAINERS, "mp4", replace(container.CONTAINERS["mp4"], **{part: "nonesuch"}))
+            with pytest.raises(UserError, match="has no encoder nonesuch"):
+                write_video(frames(3), tmp_path / "a.mp4", 25, tone(0.1))
+
+
+@pytest.mark.parametrize("channels", [8, 9, 16])
+def test_many_channels_are_heard(tmp_path, channels):
+    write_video(frames(10), tmp_path / "a.mp4", 25, tone(0.4, channels, 48000))
+    waveform, _ = read_audio(tmp_path / "a.mp4")
+    assert waveform.abs().max() > 0.1
+
+
+def test_frames_above_the_largest_size_are_made_smaller_and_a_png_sequence_is_not(tmp_path):
+    written = write_video(frames(3, 300, 200), tmp_path / "a.mp4", 25, max_size=100)
+    assert (written.width, written.height) == (150, 100)
+    written = write_video(frames(3, 300, 200), tmp_path / "a", 25, format="png", max_size=100)
+    assert (written.width, written.height) == (300, 200)
+
+
+@pytest.mark.parametrize("format", ["mp4", "webm"])
+def test_a_video_has_eight_bits_and_half_the_colour(tmp_path, format):
+    write_video(frames(3), tmp_path / f"a.{format}", 25, format=format)
+    with av.open(str(tmp_path / f"a.{format}")) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    from emotalker.video import pictures
+
+    def full(self, picture):
+        raise OSError(28, "No space left on device")
+
+    for format, writer in (("gif", pictures.GifWriter), ("webp", pictures.WebpWriter), ("png", pictures.PngWriter)):
+        monkeypatch.setattr(writer, "write", full)
+        with pytest.raises(UserError, match="No space left"):
+            write_video(frames(3), tmp_path / "a", 25, format=format)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_taken_is_known_before_the_first_frame(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"mine")
+
+    def never():
+        raise AssertionError("a frame was asked for")
+        yield
+
+    with pytest.raises(TakenError):
+        write_video(never(), tmp_path / "a.mp4", 25, replace=False)
+    assert (tmp_path / "a.mp4").read_bytes() == b"mine"
