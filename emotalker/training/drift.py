@@ -10,7 +10,7 @@ from .frame_batches import FramePairs
 RATE = 3e-3
 
 
-def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int = 4000, count: int = 256) -> None:
+def fit_drift(model: FrameDenoiser, pairs: FramePairs, seed: int, steps: int, count: int = 256) -> None:
     """Fit the drift to the landmarks' own, in a minute, before anything is trained; mirrored frames count as well."""
     draw = np.random.default_rng([seed, 1])
     learned = [model.drift.weight, model.drift.bias]

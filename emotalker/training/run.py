@@ -3,10 +3,10 @@
 import argparse
 import json
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..weights import FOLDER
+from .commit import commit_name
 
 WARM_UP = 0.05
 """Part of a run in which the learning rate rises; then it falls along half a cosine."""
@@ -153,9 +154,9 @@ class Run:
         """Set the network to learn."""
         self.model.train()
 
-    def seed(self, *more: int) -> None:
+    def seed(self) -> None:
         """Set all random numbers to those of this step in this process."""
-        self.draw = np.random.default_rng([self.options.seed, self.step, self.team.process_index, *more])
+        self.draw = np.random.default_rng([self.options.seed, self.step, self.team.process_index])
         first, second, third = self.draw.integers(1 << 40, size=3).tolist()
         self.random = Random(first)
         self.generator = torch.Generator(self.device).manual_seed(second)
@@ -202,7 +203,7 @@ class Run:
         card = {
             "name": options.name,
             "purpose": self.PURPOSE,
-            "parameters": sum(value.numel() for value in tensors.values()),
+            "parameters": sum(value.numel() for value in self.averaged.parameters()),
             "data": self.data(),
             "command": self.command(),
             "seed": options.seed,
@@ -312,24 +313,22 @@ class Run:
         return [*model.parameters(), *model.buffers()]
 
 
-def in_turn(items: list, count: int, step: int, seed: Callable[[int], Random]) -> list:
+def in_turn(items: list, count: int, step: int, seed: str) -> list:
     """The items of a step that takes `count` of a list at each, in an order drawn again each time round.
 
     Args:
         items: to choose from, at least one.
         count: how many.
         step: of the run, from 0.
-        seed: the random numbers of a round.
+        seed: of the orders.
     """
-    places = range(step * count, (step + 1) * count)
-    orders = {turn: seed(turn).sample(range(len(items)), len(items)) for turn in {place // len(items) for place in places}}
-    return [items[orders[place // len(items)][place % len(items)]] for place in places]
+    rounds = [divmod(place, len(items)) for place in range(step * count, (step + 1) * count)]
+    return [items[_order(len(items), f"{seed} {turn}")[place]] for turn, place in rounds]
 
 
-def commit_name() -> str:
-    """Short hash of the checkout's commit, or "unknown" where there is no git."""
-    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=FOLDER)
-    return result.stdout.strip() or "unknown"
+@lru_cache(8)
+def _order(count: int, seed: str) -> list[int]:
+    return Random(seed).sample(range(count), count)
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:

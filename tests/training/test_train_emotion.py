@@ -15,7 +15,8 @@ from emotalker.errors import UserError
 from emotalker.training.emotion_data import load_goemotions
 from emotalker.training.emotion_measure import f1, measure_described
 from emotalker.training.prune_vocabulary import prune
-from emotalker.training.train_emotion import FROZEN_LAYERS, Run, main, parse
+from emotalker.training.run import in_turn
+from emotalker.training.train_emotion import FROZEN_LAYERS, EmotionRun, main
 
 COMMENTS = (("17", "3", "what a great day"), ("2,3", "0", "this makes me angry"), ("27", "6", "the bus comes at nine"))
 
@@ -71,38 +72,54 @@ def arguments(base, texts, tmp_path, *more):
     return ["--base", str(base), "--texts", str(texts), "--data", str(tmp_path), "--generated", "60", "--device", "cpu", *more]
 
 
-def test_the_command_trains_goes_on_where_it_stopped_and_writes_what_the_block_loads(base, texts, tmp_path):
-    main([*arguments(base, texts, tmp_path), "--steps", "3", "--out", str(tmp_path)])
-    longer = Run(parse([*arguments(base, texts, tmp_path), "--steps", "5"]))
-    assert longer.step == 3
-    assert len(list(longer.train())) == 2
+def test_the_command_writes_what_the_block_loads(base, texts, tmp_path):
+    given = [*arguments(base, texts, tmp_path), "--steps", "3", "--out", str(tmp_path)]
+    main(given)
     card = json.loads((tmp_path / "eib.json").read_text())
     assert card["steps"] == 3 and {"dev_main_emotion", "dev_goemotions_macro_f1"} <= set(card["metrics"])
-    assert "zinty" in EmotionIntensityBlock.from_folder(tmp_path).hints.rows
-    loaded, trained = (
-        EmotionIntensityBlock.from_folder(tmp_path),
-        Run(parse([*arguments(base, texts, tmp_path), "--steps", "3"])),
+    assert "--thesaurus THESAURUS" in card["command"] and str(tmp_path) not in card["command"]
+    block, kept = EmotionIntensityBlock.from_folder(tmp_path), EmotionRun(EmotionRun.parse(given))
+    assert kept.step == 3 and "zinty" in block.hints.rows
+    assert measure_described(block, load_fed("dev"))["strength_error"] == pytest.approx(
+        kept.measure()["dev_strength_error"], abs=0.01
     )
-    items = load_fed("dev")
-    assert measure_described(loaded, items)["strength_error"] == pytest.approx(
-        measure_described(trained.averaged(), items)["strength_error"], abs=0.01
-    )
+
+
+def test_a_smoke_run_writes_beside_its_data(base, texts, tmp_path):
+    main([*arguments(base, texts, tmp_path), "--smoke"])
+    assert json.loads((tmp_path / "eib.smoke" / "weights" / "eib.json").read_text())["steps"] == EmotionRun.SMOKE["steps"]
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(base, texts, tmp_path, compare_with_stopped):
+    def make(name):
+        return EmotionRun(EmotionRun.parse([*arguments(base, texts, tmp_path), "--steps", "6", "--name", name]))
+
+    compare_with_stopped(make)
+
+
+def test_items_come_in_turn():
+    items = list(range(7))
+    taken = [in_turn(items, 3, step, "some seed") for step in range(7)]
+    rounds = np.array(taken).reshape(3, 7)
+    assert (np.sort(rounds, 1) == items).all() and len({tuple(order) for order in rounds.tolist()}) == 3
+    assert in_turn(items, 3, 4, "some seed") == taken[4] != in_turn(items, 3, 4, "another")
 
 
 def test_training_lowers_the_losses(base, texts, tmp_path):
-    run = Run(parse([*arguments(base, texts, tmp_path), "--steps", "40"]))
-    steps = list(run.train())
+    run = EmotionRun(EmotionRun.parse([*arguments(base, texts, tmp_path), "--steps", "40"]))
+    steps = [{name: float(value) for name, value in run.parts.items()} for _ in run.train()]
     for name in ("strength", "smooth", "near", "go"):
         early, late = (np.mean([step[name] for step in part]) for part in (steps[:5], steps[-5:]))
         assert late < early, name
 
 
 def test_goemotions_alone_and_one_hard_label_can_be_asked_for(base, texts, tmp_path):
-    alone = Run(parse([*arguments(base, texts, tmp_path), "--steps", "1", "--fed-share", "0"]))
-    assert set(next(alone.train())) == {"go"} and set(alone.measure()) == {"goemotions_macro_f1"}
-    hard = Run(parse([*arguments(base, texts, tmp_path), "--steps", "1", "--hard-label", "--go-share", "0"]))
+    alone = EmotionRun(EmotionRun.parse([*arguments(base, texts, tmp_path), "--steps", "1", "--fed-share", "0"]))
+    assert len(list(alone.train())) == 1
+    assert set(alone.parts) == {"go"} and set(alone.measure()) == {"dev_goemotions_macro_f1"}
+    hard = EmotionRun(EmotionRun.parse([*arguments(base, texts, tmp_path), "--steps", "1", "--hard-label", "--go-share", "0"]))
     assert all(sorted(item.strengths)[-2:] == [0.0, 1.0] for item in hard.hand)
-    assert "go" not in next(hard.train())
+    assert len(list(hard.train())) == 1 and "strength" in hard.parts and "go" not in hard.parts
 
 
 def test_pruning_keeps_the_reading_of_english(base):

@@ -22,11 +22,10 @@ from emotalker.training.train_frames import (
     FEATURES,
     MOVING,
     SKIN,
-    Run,
+    FramesRun,
     evenly,
     loss_weight,
     main,
-    parse,
     reduction,
     short_half,
     unlike,
@@ -35,27 +34,28 @@ from emotalker.training.train_frames import (
 STEPS = 100
 
 
+def arguments(data, out, steps, *more):
+    where = ["--data", str(data / "pairs"), "--out", str(out), "--device", "cpu"]
+    return [*where, "--size", "smoke", "--drift-steps", "100", "--steps", str(steps), *more]
+
+
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
-    """(weights file, card, losses of the same windows before and after) of `train frames --smoke`."""
+    """(weights file, card, losses of the same windows before and after) of a run of the smallest size."""
     out = tmp_path_factory.mktemp("weights")
-    options = parse(["--data", str(data / "pairs"), "--out", str(out), "--smoke", "--steps", str(STEPS), "--device", "cpu"])
-    run = Run(options)
+    run = FramesRun(FramesRun.parse(arguments(data, out, STEPS)))
     before = loss_of_same(run)
     assert len(list(run.train())) == STEPS
     after = loss_of_same(run)
-    run.save()
-    run.export(out)
+    run.keep(last=True)
     return out / "frames.safetensors", json.loads((out / "frames.json").read_text()), (before, after)
 
 
 @torch.no_grad()
-def loss_of_same(run: Run) -> float:
+def loss_of_same(run: FramesRun) -> float:
     """Mean loss of the same windows with the same noise, whatever was drawn before."""
-    draw, generator = run.draw, run.generator
     run.draw, run.generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    losses = [float(run.loss(False)) for _ in range(10)]
-    run.draw, run.generator = draw, generator
+    losses = [float(run.total(run.losses_of(False))) for _ in range(10)]
     return sum(losses) / len(losses)
 
 
@@ -82,17 +82,26 @@ def test_the_weights_load_and_paint(trained, request):
 
 
 def test_a_run_goes_on_where_it_stopped(trained, data, capsys, tmp_path):
-    main(["--data", str(data / "pairs"), "--out", str(tmp_path), "--smoke", "--steps", str(STEPS + 4), "--device", "cpu"])
-    assert f"step {STEPS}," in capsys.readouterr().out
+    main(arguments(data, tmp_path, STEPS + 4))
+    assert f"step {STEPS} of" in capsys.readouterr().out
     assert json.loads((tmp_path / "frames.json").read_text())["steps"] == STEPS + 4
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(data, tmp_path, compare_with_stopped):
+    compare_with_stopped(lambda name: FramesRun(FramesRun.parse(arguments(data, tmp_path, 8, "--name", name))))
+
+
+def test_a_smoke_run_writes_beside_its_data(data):
+    main(["--data", str(data / "pairs"), "--smoke", "--steps", "3", "--device", "cpu"])
+    assert json.loads((data / "pairs" / "frames.smoke" / "weights" / "frames.json").read_text())["steps"] == 3
 
 
 def test_frozen_weights_stay_to_the_last_bit_and_the_others_learn(trained, data, tmp_path):
     prefix = "unet.up_blocks.0"
-    where = ["--data", str(data / "pairs"), "--name", "tuned", "--out", str(tmp_path), "--device", "cpu"]
-    run = Run(parse([*where, "--smoke", "--steps", "2", "--start-from", str(trained[0]), "--freeze", prefix]))
+    more = ["--name", "tuned", "--start-from", str(trained[0]), "--freeze", prefix]
+    run = FramesRun(FramesRun.parse(arguments(data, tmp_path, 2, *more)))
     list(run.train())
-    run.export(tmp_path)
+    run.export()
     before, after = load_file(trained[0]), load_file(tmp_path / "tuned.safetensors")
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert same >= {name for name in before if name.startswith(prefix)} and "unet.conv_in.weight" not in same

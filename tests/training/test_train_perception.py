@@ -9,9 +9,8 @@ from safetensors.torch import load_file
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.perception.expression import MESH, SIZE, ExpressionHead, ExpressionRecogniser, Shown
-from emotalker.training import train_perception
 from emotalker.training.face_pictures import FacePictures, Picture
-from emotalker.training.train_perception import SHAPE, Run, accuracy, main, parse
+from emotalker.training.train_perception import SHAPE, PerceptionRun, accuracy, main
 
 STEPS = 16
 
@@ -25,17 +24,10 @@ def arguments(data, out, steps):
 def trained(data, tmp_path_factory):
     """(folder of the weights, losses) of a run of seconds."""
     out = tmp_path_factory.mktemp("weights")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_perception, "WARM_UP", 2)
-        return out, _train(data, out)
-
-
-def _train(data, out):
-    run = Run(parse(arguments(data, out, STEPS)))
+    run = PerceptionRun(PerceptionRun.parse(arguments(data, out, STEPS)))
     losses = list(run.train())
-    run.save()
-    run.export(out)
-    return losses
+    run.keep(last=True)
+    return out, losses
 
 
 def test_the_loss_falls(trained):
@@ -51,15 +43,27 @@ def test_the_card_says_how_it_was_made(trained):
 
 def test_a_run_goes_on_where_it_stopped(trained, data, tmp_path, capsys):
     main(arguments(data, tmp_path, STEPS + 2))
-    assert f"step {STEPS}," in capsys.readouterr().out
+    assert f"step {STEPS} of {STEPS + 2}" in capsys.readouterr().out
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(data, tmp_path, compare_with_stopped):
+    compare_with_stopped(
+        lambda name: PerceptionRun(PerceptionRun.parse([*arguments(data, tmp_path, 4), "--batch", "4", "--name", name]))
+    )
+
+
+def test_a_smoke_run_writes_beside_its_data(data):
+    main(["--heads", str(data / "heads"), "--pairs", str(data / "pairs"), "--smoke", "--device", "cpu"])
+    card = json.loads((data / "heads" / "expression.smoke" / "weights" / "expression.json").read_text())
+    assert card["steps"] == PerceptionRun.SMOKE["steps"]
 
 
 def test_frozen_weights_stay_to_the_last_bit_and_the_others_learn(trained, data, tmp_path):
     start = trained[0] / "expression.safetensors"
     frozen = ["--freeze", "eyes.", "--freeze", "head.trunk", "--freeze", "head.marks", "--name", "tuned"]
-    run = Run(parse([*arguments(data, tmp_path, 2), "--start-from", str(start), *frozen]))
+    run = PerceptionRun(PerceptionRun.parse([*arguments(data, tmp_path, 2), "--start-from", str(start), *frozen]))
     list(run.train())
-    run.export(tmp_path)
+    run.export()
     before, after = load_file(start), load_file(tmp_path / "tuned.safetensors")
     same = {name for name in before if torch.equal(before[name], after[name])}
     kept = {name for name in before if name.startswith(("eyes.", "head.trunk", "head.marks"))}
@@ -79,9 +83,11 @@ def test_the_landmark_network_learns_too_but_for_its_first_layers(trained):
 
 def test_a_run_can_start_from_other_weights(trained, data, tmp_path):
     weights = trained[0] / "expression.safetensors"
-    run = Run(parse([*arguments(data, tmp_path, 1), "--name", "other", "--start-from", str(weights)]))
+    run = PerceptionRun(PerceptionRun.parse([*arguments(data, tmp_path, 1), "--name", "other", "--start-from", str(weights)]))
     stored = load_file(weights)
-    assert all(torch.equal(value.half(), stored[name]) for name, value in run.average.items() if value.is_floating_point())
+    assert all(
+        torch.equal(value.half(), stored[name]) for name, value in run.averaged.learned().items() if value.is_floating_point()
+    )
 
 
 def test_accuracy_counts_what_is_named():

@@ -1,5 +1,6 @@
 import json
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from emotalker.speech.phones import ARPABET
 from emotalker.training import augment_audio, train_speech
 from emotalker.training.augment_audio import Augmenter
 from emotalker.training.speech_corpus import Corpus
-from emotalker.training.train_speech import Crops, Run
+from emotalker.training.train_speech import Crops, SpeechRun, main
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,13 @@ def corpus() -> Corpus:
 def small_runs(monkeypatch):
     monkeypatch.setattr(augment_audio, "BACKGROUND_SECONDS", 6)
     monkeypatch.setattr(train_speech, "CROP_SECONDS", 2.0)
-    monkeypatch.setattr(train_speech, "WARM_STEPS", 1)
     monkeypatch.setattr(train_speech, "MEASURED_BATCHES", 1)
     monkeypatch.setattr(train_speech, "VALIDATED_BATCHES", 1)
 
 
-def options(folder, steps: int) -> Namespace:
-    return Namespace(data=folder, out=folder, device="cpu", seed=3, width=32, steps=steps, hours=0.1)
+def options(folder: Path, steps: int, name: str = "speech") -> Namespace:
+    where = ["--data", str(folder), "--texts", "none", "--out", str(folder), "--name", name]
+    return SpeechRun.parse([*where, "--device", "cpu", "--seed", "3", "--width", "32", "--steps", str(steps)])
 
 
 def test_labels_lie_where_the_sound_lies(corpus):
@@ -74,18 +75,32 @@ def test_augmentation_keeps_the_level_that_moonshine_hears():
 
 
 def test_a_run_learns_the_head_and_leaves_the_front(corpus, tmp_path):
-    run = Run(options(tmp_path, 14), corpus)
-    front = {name: value.clone() for name, value in run.model.front.state_dict().items()}
+    run = SpeechRun(options(tmp_path, 20), corpus)
+    front = {name: value.clone() for name, value in run.encoder.front.state_dict().items()}
     losses = list(run.train())
-    assert len(losses) == run.step == 14
+    assert len(losses) == run.step == 20
     assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
-    assert all(torch.equal(value, front[name]) for name, value in run.model.front.state_dict().items())
+    assert all(torch.equal(value, front[name]) for name, value in run.encoder.front.state_dict().items())
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(corpus, tmp_path, compare_with_stopped):
+    compare_with_stopped(lambda name: SpeechRun(options(tmp_path, 4, name), corpus))
 
 
 def test_an_export_is_what_the_analysis_loads(corpus, tmp_path):
-    run = Run(options(tmp_path, 1), corpus)
-    run.export(tmp_path, 0.1)
+    SpeechRun(options(tmp_path, 1), corpus).export()
     tensors = load_file(tmp_path / "speech.safetensors")
     SpeechHead(width=32).load_state_dict({name: value.float() for name, value in tensors.items()})
     card = json.loads((tmp_path / "speech.json").read_text())
     assert {"name", "purpose", "data", "command", "seed", "commit", "metrics", "licence"} <= set(card)
+
+
+def test_a_smoke_run_writes_beside_its_data(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_speech, "build_corpus", lambda folder, texts, hours, seed: None)
+    monkeypatch.setattr(train_speech, "align_corpus", lambda folder, texts, seed: None)
+    monkeypatch.setattr(train_speech, "load_corpus", lambda folder: corpus)
+    main(["--data", str(tmp_path), "--texts", "none", "--smoke", "--device", "cpu"])
+    card = json.loads((tmp_path / "speech.smoke" / "weights" / "speech.json").read_text())
+    assert card["steps"] == SpeechRun.SMOKE["steps"] and card["command"].startswith(
+        "python -m emotalker train speech --data DATA"
+    )
