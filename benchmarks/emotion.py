@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from reference import reference_seconds
 
 from emotalker.emotion.eib import EmotionIntensityBlock
-from emotalker.emotion.fed import KINDS, load_fed
-from emotalker.training.emotion_data import load_goemotions
-from emotalker.training.emotion_measure import measure_described, measure_goemotions
+from emotalker.training.emotion.data import load_goemotions
+from emotalker.training.emotion.fed import KINDS, load_fed
+from emotalker.training.emotion.measure import measure_described, measure_goemotions
 from emotalker.weights import weights_path
 
 

@@ -1,6 +1,6 @@
 """What the frame diffusion is worth: python benchmarks/frames.py [--only PART ...] [--pairs DIR] [--shared FOLDER]
 
-heads      held-out synthetic heads, where the truth is known (DIR of emotalker.training.pairs --split held_out; without
+heads      held-out synthetic heads, where the truth is known (DIR of emotalker.training.frames.pairs --split held_out; without
            --pairs 24 portraits are made first). Errors against the truth where mouth, eyes and lids are: mean absolute (l1)
            and perceptual (benchmarks/perceptual.py), of the guide and of the painted frame, for each preservation ratio.
            error_reduction and perceptual_reduction: 1 - painted / guide at the default ratio.
@@ -52,12 +52,12 @@ from emotalker.perception.score import Judges, score_stream  # noqa: E402
 from emotalker.perception.sharpness import Sharpness  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
-from emotalker.training.frame_batches import FramePairs  # noqa: E402
-from emotalker.training.heads_kit import HeadKit  # noqa: E402
-from emotalker.training.motion_corpus import MotionCorpus, heard_features  # noqa: E402
-from emotalker.training.pairs import PairMaker, write_shard  # noqa: E402
-from emotalker.training.performance import perform  # noqa: E402
-from emotalker.training.train_frames import NEAR, paint_batch  # noqa: E402
+from emotalker.training.frames.batches import FramePairs  # noqa: E402
+from emotalker.training.frames.pairs import PairMaker, write_shard  # noqa: E402
+from emotalker.training.frames.train import NEAR, paint_batch  # noqa: E402
+from emotalker.training.heads.kit import HeadKit  # noqa: E402
+from emotalker.training.motion.corpus import MotionCorpus, heard_features  # noqa: E402
+from emotalker.training.motion.performance import perform  # noqa: E402
 from emotalker.video.audio import Sound, read_audio  # noqa: E402
 
 PARTS = ("heads", "speed", "people", "ratio", "strength", "steady", "border")

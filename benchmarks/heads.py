@@ -2,7 +2,7 @@
 
     python benchmarks/heads.py [--count 48] [--size 256] [--processes 2] [--shared ../shared]
 
-Each process makes pictures of its own on one core, as emotalker.training.heads does; a person is in four of them. Prints a
+Each process makes pictures of its own on one core, as emotalker.training.heads.make does; a person is in four of them. Prints a
 table and, last, one line of JSON: images_per_second, and times_reference, the seconds of a picture over those of
 benchmarks/reference.py on as many threads as there are processes.
 """
@@ -21,8 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from reference import reference_seconds  # noqa: E402
 
-from emotalker.training.heads import GROUP, HeadMaker  # noqa: E402
-from emotalker.training.heads_kit import HeadKit  # noqa: E402
+from emotalker.training.heads.kit import HeadKit  # noqa: E402
+from emotalker.training.heads.make import GROUP, HeadMaker  # noqa: E402
 
 
 def make_share(process: int, options: argparse.Namespace, ready, told) -> None:

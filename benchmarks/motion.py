@@ -63,7 +63,7 @@ from emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from emotalker.motion.take import make_take
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import SpeechFeatures
-from emotalker.training.performance import perform
+from emotalker.training.motion.performance import perform
 
 GUIDANCES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 HALF = 0.5

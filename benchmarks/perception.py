@@ -1,8 +1,9 @@
 """What the expression recogniser sees: python benchmarks/perception.py [--heads DIR] [--pairs DIR] [--shared FOLDER]
 
 held out    synthetic people with skins, hair, eyes and kinds of light that training never shows (DIR/held_out of
-            emotalker.training.heads and .pairs). held_out_macro: macro accuracy over the eight emotions at strength 0.6 and
-            more; held_out_units: mean absolute error of the 52 face units. Without --heads, 400 such heads are made first.
+            emotalker.training.heads.make and frames.pairs). held_out_macro: macro accuracy over the eight emotions at strength
+            0.6 and more; held_out_units: mean absolute error of the 52 face units. Without --heads, 400 such heads are made
+            first.
 portraits   the development portraits as they are, against labels given by eye before any network saw them
             (portrait_expressions.tsv; "also" is a second label that the eye allows), and re-expressed by the guide renderer: 8
             emotions at strength 1, as stills and with a speaking mouth.
@@ -36,10 +37,10 @@ from emotalker.motion.mouth import lip_closure, mouth_units  # noqa: E402
 from emotalker.perception.expression import ExpressionRecogniser  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
-from emotalker.training.face_pictures import FacePictures, pictures_of  # noqa: E402
-from emotalker.training.heads import HeadMaker  # noqa: E402
-from emotalker.training.heads_kit import HeadKit  # noqa: E402
-from emotalker.training.train_perception import accuracy  # noqa: E402
+from emotalker.training.heads.kit import HeadKit  # noqa: E402
+from emotalker.training.heads.make import HeadMaker  # noqa: E402
+from emotalker.training.heads.pictures import FacePictures, pictures_of  # noqa: E402
+from emotalker.training.heads.train import accuracy  # noqa: E402
 from emotalker.video.audio import read_audio  # noqa: E402
 
 SPOKEN = 12
@@ -112,8 +113,8 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the data kit")
-    parser.add_argument("--heads", type=Path, help="folder with held_out/ of emotalker.training.heads")
-    parser.add_argument("--pairs", type=Path, help="folder with held_out/ of emotalker.training.pairs")
+    parser.add_argument("--heads", type=Path, help="folder with held_out/ of emotalker.training.heads.make")
+    parser.add_argument("--pairs", type=Path, help="folder with held_out/ of emotalker.training.frames.pairs")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -49,7 +49,7 @@ from emotalker.picture import load_image
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX
 from emotalker.speech.phones import sample_segments
-from emotalker.training.performance import perform
+from emotalker.training.motion.performance import perform
 
 FPS = 50
 GRACE = 0.02

@@ -6,7 +6,6 @@ import importlib
 import json
 import math
 import os
-import pkgutil
 import signal
 import sys
 import threading
@@ -15,6 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import UserError, quoted
+
+TRAINED = {
+    "emotion": "emotion.train",
+    "frames": "frames.train",
+    "motion": "motion.train",
+    "perception": "heads.train",
+    "prepare": "motion.prepare",
+    "speech": "speech.train",
+}
+"""Parts of the command train and their modules in emotalker.training."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -310,14 +319,10 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _train(arguments: list[str]) -> int:
-    """Hands on to emotalker.training.train_PART, which is imported only here."""
-    folder = Path(__file__).parent / "training"
-    parts = [
-        module.name.removeprefix("train_") for module in pkgutil.iter_modules([str(folder)]) if module.name.startswith("train_")
-    ]
-    if not arguments or arguments[0] not in parts:
-        print(f"emotalker: train needs a part, one of: {', '.join(sorted(parts))}", file=sys.stderr)
+    """Hands on to a module of emotalker.training, which is imported only here."""
+    if not arguments or arguments[0] not in TRAINED:
+        print(f"emotalker: train needs a part, one of: {', '.join(sorted(TRAINED))}", file=sys.stderr)
         return 1
     sys.argv = [f"emotalker train {arguments[0]}", *arguments[1:]]
-    importlib.import_module(f".training.train_{arguments[0]}", __package__).main()
+    importlib.import_module(f".training.{TRAINED[arguments[0]]}", __package__).main()
     return 0

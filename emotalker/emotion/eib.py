@@ -2,7 +2,7 @@
 
 The EmoTalker paper (arXiv 2401.08049) has a block of this name: a pretrained text encoder whose output becomes soft labels
 (several emotions at once, each with its strength) and an emotion embedding. Heads, sizes and losses are not published; those
-here are ours. The encoder is MiniLM-L6 (Wang et al., "MiniLM", NeurIPS 2020), fine-tuned by training/train_emotion.py.
+here are ours. The encoder is MiniLM-L6 (Wang et al., "MiniLM", NeurIPS 2020), fine-tuned by training/emotion/train.py.
 """
 
 import functools

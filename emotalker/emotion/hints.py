@@ -1,6 +1,6 @@
 """What a thesaurus knows of a text's words: strengths of their synonyms, laid beside each word piece as a hint.
 
-A small language model knows few of the thousand words for a feeling. The table of hints, made by training/thesaurus.py,
+A small language model knows few of the thousand words for a feeling. The table of hints, made by training/emotion/thesaurus.py,
 tells it the mean strengths of a word's synonyms; how much a hint is worth in its sentence ("not livid", "a bit livid") is
 for the model to decide.
 """

@@ -18,7 +18,7 @@ PLACES = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 
 
 USUAL = ((-0.48, -0.03), (0.48, -0.03), (0.0, 0.55), (-0.39, 1.10), (0.39, 1.10))
 """Where faces have these in a face crop, in the units of face.crop.PLACES: what the landmark network finds in 292 portraits of
-synthetic people (emotalker.training.pairs), their mean, made even."""
+synthetic people (emotalker.training.frames.pairs), their mean, made even."""
 
 
 class FaceEmbedder:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from emotalker.emotion.eib import FAINTEST, LONGEST, UNSAID, EmotionIntensityBlock
-from emotalker.emotion.fed import load_fed
 from emotalker.emotion.strength_tokens import TOKEN
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from emotalker.training.emotion_measure import measure_described
+from emotalker.training.emotion.fed import load_fed
+from emotalker.training.emotion.measure import measure_described
 from emotalker.weights import weights_path
 
 PLAIN = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from emotalker.emotion.fed import generate_fed, load_fed
-from emotalker.emotion.fed.overlap import tokens
 from emotalker.emotion.taxonomy import EMOTIONS
+from emotalker.training.emotion.fed import generate_fed, load_fed
+from emotalker.training.emotion.fed.overlap import tokens
 from tests.emotion.expectations import load_pairs
 
 DATA = Path(__file__).parent / "data"

@@ -7,7 +7,7 @@ from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.gains import EXPRESSION, MOUTH, apply_gains, find_blinks, undo_gains
 from emotalker.motion.motion import Motion
-from emotalker.training.performance import perform
+from emotalker.training.motion.performance import perform
 
 LID = UNIT_INDEX["eyeBlinkLeft"]
 

@@ -7,7 +7,7 @@ from emotalker.motion import take
 from emotalker.motion.motion import Motion
 from emotalker.motion.redo import fit_take, misfit, range_of, splice
 from emotalker.motion.take import make_take
-from emotalker.training.performance import perform
+from emotalker.training.motion.performance import perform
 
 NONE = EmotionTrack()
 FPS = 30.0

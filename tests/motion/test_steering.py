@@ -8,7 +8,7 @@ from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.mouth import mouth_units
 from emotalker.speech.features import VISEME_INDEX
-from emotalker.training.performance import perform
+from emotalker.training.motion.performance import perform
 
 BROW = UNIT_INDEX["browOuterUpLeft"]
 RAISED = {"browInnerUp": 0.8, "browOuterUpLeft": 0.8, "browOuterUpRight": 0.8}

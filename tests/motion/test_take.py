@@ -7,7 +7,7 @@ from emotalker.motion import take
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.settle import settle_eyes
 from emotalker.motion.take import lay_steered, make_take
-from emotalker.training.performance import perform
+from emotalker.training.motion.performance import perform
 
 
 @pytest.fixture(scope="module")

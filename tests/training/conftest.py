@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from emotalker.speech.features import SpeechFeatures
-from emotalker.training.heads import HeadMaker, write_shard
-from emotalker.training.heads_kit import HeadKit
-from emotalker.training.motion_corpus import Clip, MotionCorpus, perform_clip
-from emotalker.training.pairs import PairMaker
-from emotalker.training.pairs import write_shard as write_pairs
+from emotalker.training.frames.pairs import PairMaker
+from emotalker.training.frames.pairs import write_shard as write_pairs
+from emotalker.training.heads.kit import HeadKit
+from emotalker.training.heads.make import HeadMaker, write_shard
+from emotalker.training.motion.corpus import Clip, MotionCorpus, perform_clip
 from emotalker.training.run import Run
 
 

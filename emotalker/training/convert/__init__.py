@@ -1,0 +1,1 @@
+"""Converts published networks to the weights that we ship."""

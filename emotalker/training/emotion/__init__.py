@@ -1,0 +1,1 @@
+"""Described feelings (FED), and the text model that reads them."""

@@ -1,0 +1,1 @@
+"""Pairs of drawn and true faces, and the frame diffusion."""

@@ -1,0 +1,1 @@
+"""Synthetic heads with known landmarks, and the expression recogniser that learns from them."""

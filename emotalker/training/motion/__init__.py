@@ -1,0 +1,1 @@
+"""Motion performed by rules or taken from videos, and the motion diffusion."""

@@ -1,0 +1,1 @@
+"""Builds the rig from MakeHuman's assets."""

@@ -1,0 +1,1 @@
+"""Synthetic speech with phone timings, and the head of the speech encoder."""
