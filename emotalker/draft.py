@@ -81,8 +81,6 @@ def check_target(target: str | Path, folder: bool = False, inputs: Iterable[str 
     """
     target = Path(target)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.lstat(target)  # raises what the file system says against the name
         there = os.path.lexists(target)
         for path in inputs:
             if there and path is not None and os.path.exists(path) and os.path.samefile(path, target):
@@ -91,9 +89,17 @@ def check_target(target: str | Path, folder: bool = False, inputs: Iterable[str 
             raise UserError(f"{target} is there already: name a folder that does not exist yet.")
         if not folder and target.is_dir():
             raise UserError(f"{target} is a folder: name a file in it.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
+        missing = [place for place in target.parents if not place.exists()]
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.lstat(target)  # raises what the file system says against the name
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
+        finally:
+            for place in missing:  # nothing has been made yet, so no folder is left for it
+                with contextlib.suppress(OSError):
+                    place.rmdir()
     except (OSError, ValueError) as error:
         if isinstance(error, UserError):
             raise
@@ -104,8 +110,7 @@ def clear_drafts(folder: Path) -> None:
     """Remove the drafts in a folder whose writers are gone."""
     with contextlib.suppress(OSError):
         for place in folder.glob(f"{MARK}*{ENDING}"):
-            if _abandoned(place):
-                shutil.rmtree(place, ignore_errors=True)
+            _clear_abandoned(place)
 
 
 def _unwritable(target: Path, error: Exception) -> UserError:
@@ -135,20 +140,27 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _abandoned(place: Path) -> bool:
-    """Whether nobody holds the lock of a draft that is not quite new."""
+def _clear_abandoned(place: Path) -> None:
+    """Removes a draft that is not quite new and whose lock nobody holds."""
     try:
         if time.time() - place.stat().st_mtime < FRESH:
-            return False
+            return
         handle = os.open(place / LOCK, os.O_RDWR)
     except FileNotFoundError:
-        return place.is_dir()
+        shutil.rmtree(place, ignore_errors=True)
+        return
     except OSError:
-        return False
+        return
     try:
         _lock(handle)
-        return True
+        # Another run may have cleared it while this one came to the lock, and have begun a draft of the same name.
+        if os.path.samestat(os.fstat(handle), os.stat(place / LOCK)):
+            if os.name == "nt":  # there an open file cannot be removed
+                os.close(handle)
+                handle = None
+            shutil.rmtree(place, ignore_errors=True)
     except OSError:
-        return False
+        return
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)

@@ -5,6 +5,7 @@ import re
 
 import folder_paths
 
+from ..emotalker.draft import draft
 from ..emotalker.emotion.track import EmotionTrack
 from ..emotalker.errors import UserError
 
@@ -71,16 +72,8 @@ def save(name: str, track: EmotionTrack, overwrite: bool) -> str:
         return f"The preset '{name}' holds exactly this already."
     if there and not overwrite:
         return f"NOT SAVED: there is another preset '{name}' already. Choose another name, or switch overwrite on."
-    draft = f"{path}.{os.getpid()}.part"
-    try:
-        os.makedirs(folder(), exist_ok=True)
-        with open(draft, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(draft, path)
-    except OSError as error:
-        if os.path.exists(draft):
-            os.remove(draft)
-        raise UserError(f"the preset '{name}' could not be saved ({error.strerror}): check ComfyUI's user folder.") from error
+    with draft(path) as place:
+        place.write_bytes(text.encode())
     return f"The preset '{name}' was {'replaced' if there else 'saved'}. Press R in the editor to see it in Emotion from JSON."
 
 

@@ -106,6 +106,13 @@ def test_targets_that_cannot_be_are_refused_before_any_work(tmp_path, name, word
         check_target(tmp_path / name)
 
 
+def test_checking_a_target_leaves_no_folder(tmp_path):
+    check_target(tmp_path / "new" / "newer" / "a.mp4")
+    with pytest.raises(UserError, match="too long"):
+        check_target(tmp_path / "new" / ("a" * 300 + ".mp4"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_input_is_never_a_target(tmp_path):
     source = tmp_path / "voice.mp4"
     source.write_text("x")

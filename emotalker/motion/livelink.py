@@ -17,6 +17,7 @@ from torch import Tensor
 from ..draft import draft
 from ..errors import UserError
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..video.rates import exact_rate
 from .gaze import EYE_DOWN, EYE_UP, EYE_YAW
 from .motion import Motion
 
@@ -37,6 +38,8 @@ SIGNS = (1.0, -1.0, 1.0)
 """Of yaw, pitch and roll between the table and Motion.head."""
 USUAL_RATE = 60.0
 """Frames per second of the app unless the timecodes tell another rate."""
+EVEN = 0.01
+"""Frames by which an even row of timecodes may be off: they are written in thousandths."""
 
 
 def save_livelink(motion: Motion, path: str | Path, replace: bool = True) -> Path:
@@ -138,8 +141,29 @@ def _rate(timecodes: list[str]) -> float:
     changes = [i for i, (a, b) in enumerate(pairwise(seconds), 1) if a != b]
     if not changes:
         return USUAL_RATE
+    if (exact := _even_rate(seconds, numbers)) is not None:
+        return exact
     if len(changes) == 1:
         rate = math.floor(numbers[changes[0] - 1]) + 1
     else:
         rate = (changes[-1] - changes[0]) / (seconds[changes[-1]] - seconds[changes[0]])
     return float(round(rate)) if 1 < rate <= 240 else USUAL_RATE
+
+
+def _even_rate(seconds: list[int], numbers: list[float]) -> float | None:
+    """Frames per second of rows that follow each other without a gap, thousandths of a frame counted: 23.976 is not 24.
+
+    Args:
+        seconds, numbers: of each row, its second and the number of its frame within it.
+
+    Returns:
+        None where rows are missing or times tremble, as in a capture.
+    """
+    span = seconds[-1] - seconds[0]
+    rate = (len(seconds) - 1 - (numbers[-1] - numbers[0])) / span if span > 0 else 0.0
+    if not 1 < rate <= 240:
+        return None
+    expected = (numbers[0] + row - rate * (second - seconds[0]) for row, second in enumerate(seconds))
+    if any(abs(wanted - number) > EVEN for wanted, number in zip(expected, numbers, strict=True)):
+        return None
+    return float(exact_rate(round(rate, 3)))

@@ -1,6 +1,5 @@
 """MP4 and WebM: one video track, one sound track, fed side by side."""
 
-import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -149,8 +148,7 @@ class ContainerWriter:
 
     def abandon(self) -> None:
         """Lets go of the file without caring for its content."""
-        with contextlib.suppress(av.error.FFmpegError, ValueError, OSError):  # the first error is the one to report
-            self._container.close()
+        self._container.close()
 
 
 class SoundTrack:

@@ -1,5 +1,6 @@
 """Frames and a sound become a video file, streaming: frames go in as they are rendered, nothing is kept."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,13 +19,12 @@ from ..speech.features import frame_count
 from .audio import Sound
 from .container import CONTAINERS, ContainerWriter
 from .pictures import GifWriter, PngWriter, WebpWriter
+from .rates import exact_rate
 
 FORMATS: dict[str, str] = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
 """Format name to file name ending; "png" is a folder of numbered pictures."""
 LARGEST = {"mp4": 16384, "webm": 65535, "gif": 65535, "webp": 16383, "png": 1 << 31}
 """Pixels of the longer side that each format's encoder takes."""
-BROADCAST = (12, 15, 24, 30, 48, 60, 120)
-"""Whole rates that broadcasters slow down by 1000 / 1001."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +99,6 @@ def write_video(
     return Written(target, written.frames, written.fps, written.width, written.height)
 
 
-def exact_rate(fps: float | Fraction) -> Fraction:
-    """A frame rate as a fraction: 23.976, 29.97, 59.94 and their kin are n * 1000 / 1001, as broadcasters mean them.
-
-    Raises:
-        UserError: no number from 1 to 240.
-    """
-    if not 1 <= fps <= 240:
-        raise UserError(f"{float(fps):g} frames per second is out of range: choose 1 to 240.")
-    for whole in BROADCAST:
-        if abs(fps - (exact := Fraction(whole * 1000, 1001))) < 0.005:
-            return exact
-    return Fraction(fps).limit_denominator(1001)
-
-
 def check_quality(quality: int) -> None:
     """Raises UserError for a quality outside 1..100."""
     if not 1 <= quality <= 100:
@@ -122,7 +108,7 @@ def check_quality(quality: int) -> None:
 def fitted_size(width: int, height: int, max_size: int) -> tuple[int, int]:
     """(width, height), smaller in the same proportion where the shorter side exceeds `max_size` pixels; 0 sets no limit."""
     short = min(width, height)
-    if not max_size or short <= max_size:
+    if max_size < 1 or short <= max_size:
         return width, height
     return max(1, round(width * max_size / short)), max(1, round(height * max_size / short))
 
@@ -180,7 +166,8 @@ def _write(frames, target, rate, sound, format, quality, metadata, on_frame) -> 
         writer.close(lambda: on_frame(count, picture) if on_frame is not None else None)
     except BaseException as error:
         if writer is not None:
-            writer.abandon()
+            with contextlib.suppress(av.error.FFmpegError, ValueError, OSError):  # the first error is the one to report
+                writer.abandon()
         if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
             size = "" if picture is None else f" of {picture.shape[1]} x {picture.shape[0]} pixels"
             raise UserError(f"FFmpeg cannot write this {format}{size} ({error.strerror}): choose another format.") from error

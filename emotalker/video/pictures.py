@@ -87,9 +87,8 @@ class GifWriter:
             file.write(b"\x21\xfe" + blocks + b"\x00\x3b")
 
     def abandon(self) -> None:
-        """Removes what waits."""
+        """Lets go of what waits; it lies beside the draft and goes with it."""
         self._spool.close()
-        self._waiting.unlink(missing_ok=True)
 
 
 class _Painter:
@@ -161,8 +160,13 @@ class WebpWriter:
         data = exif.tobytes()
         with open(self._target, "r+b") as file:
             head = file.read(21)
-            if head[:4] != b"RIFF" or head[12:16] != b"VP8X":
-                return  # a single still frame: its short form has no room for metadata
+            if head[12:16] != b"VP8X":  # equal pictures become one still, whose short form has no room for metadata
+                file.seek(12)
+                still = file.read()
+                size = (self.width - 1).to_bytes(3, "little") + (self.height - 1).to_bytes(3, "little")
+                head = head[:12] + b"VP8X" + struct.pack("<I", 10) + bytes(4) + size
+                file.seek(0)
+                file.write(head + still)
             file.seek(0, 2)
             file.write(b"EXIF" + struct.pack("<I", len(data)) + data + b"\x00" * (len(data) % 2))
             size = file.tell() - 8

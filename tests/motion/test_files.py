@@ -1,6 +1,7 @@
 """Motion files: the ending chooses the format, captured heads are settled, JSON can be read."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -26,6 +27,17 @@ def test_what_is_saved_is_loaded(tmp_path, ending):
     assert again.fps == 25 and torch.allclose(again.units, motion.units, atol=1e-6)
     assert torch.allclose(again.head, motion.head, atol=1e-4)
     assert again.metadata == ({"seed": "7"} if ending == ".safetensors" else {"source": f"take{ending}"})
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".csv"])
+def test_a_motion_file_has_the_mode_that_other_new_files_have(tmp_path, ending):
+    before = os.umask(0o027)
+    try:
+        path = save_motion(make(), tmp_path / f"take{ending}")
+        (tmp_path / "other").write_text("x")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_other_endings_and_places_are_told(tmp_path):

@@ -17,7 +17,7 @@ def motion() -> Motion:
     return Motion(torch.rand(130, 52), head, 25.0)
 
 
-@pytest.mark.parametrize("fps", [24.0, 25.0, 30.0, 60.0])
+@pytest.mark.parametrize("fps", [8.0, 12.5, 24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 60000 / 1001, 60.0])
 def test_what_is_written_is_read(motion, tmp_path, fps):
     motion.fps = fps
     again = load_livelink(save_livelink(motion, tmp_path / "take.csv"))
@@ -33,6 +33,14 @@ def test_the_table_is_live_link_faces(motion, tmp_path):
     assert sorted(ORDER) == sorted(FACE_UNITS)
     assert float(row[header.index("JawOpen")]) == pytest.approx(float(motion.units[26, UNIT_INDEX["jawOpen"]]), abs=1e-6)
     assert float(row[header.index("HeadYaw")]) == pytest.approx(math.radians(float(motion.head[26, 0])), abs=1e-6)
+
+
+def test_a_capture_whose_times_tremble_has_a_whole_rate(motion, tmp_path):
+    motion.fps = 60.0
+    path = save_livelink(motion, tmp_path / "take.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], *(line.replace(".000,", f".{i % 9}00,", 1) for i, line in enumerate(lines[3:]))]))
+    assert load_livelink(path).fps == 60
 
 
 def test_columns_are_found_by_name(tmp_path):

@@ -84,5 +84,5 @@ def test_a_missing_and_a_broken_preset_are_named(presets, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_error_for_people(presets, tracks, tmp_path):
     (tmp_path / "user").write_text("a file where the folder should be")
-    with pytest.raises(ValueError, match="check ComfyUI's user folder"):
+    with pytest.raises(ValueError, match=r"a\.json cannot be written"):
         presets.save("a", tracks[0], False)

@@ -2,6 +2,11 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -273,6 +278,26 @@ def test_rates_are_the_fractions_that_are_meant(fps, exact):
     assert str(exact_rate(fps)) == exact
 
 
+@pytest.mark.parametrize("format", ["mp4", "webm"])
+@pytest.mark.parametrize("whole", [24, 30, 48, 60, 120])
+def test_broadcast_rates_are_exact_in_the_file(tmp_path, format, whole):
+    write_video(frames(whole), tmp_path / f"a.{format}", round(whole * 1000 / 1001, 3), format=format)
+    with av.open(str(tmp_path / f"a.{format}")) as container:
+        rate = container.streams.video[0].average_rate
+    if format == "mp4":
+        assert rate == Fraction(whole * 1000, 1001)
+    assert exact_rate(rate) == Fraction(whole * 1000, 1001), "a webm keeps the nanoseconds of a frame"
+
+
+def test_a_webp_whose_pictures_are_all_the_same_keeps_its_metadata(tmp_path):
+    write_video([picture(63, 47)[None]] * 3, tmp_path / "a.webp", 25, format="webp", metadata=METADATA)
+    with Image.open(tmp_path / "a.webp") as image:
+        assert image.getexif()[0x0110] == "prompt:" + json.dumps(METADATA["prompt"])
+        assert (
+            image.size == (63, 47) and np.abs(np.asarray(image.convert("RGB")) - picture(63, 47).numpy().astype(int)).mean() < 8
+        )
+
+
 @pytest.mark.parametrize("quality", [0, 101, 1000])
 def test_a_quality_out_of_range_is_refused(tmp_path, quality):
     with pytest.raises(UserError, match="1 to 100"):
@@ -320,17 +345,38 @@ def test_a_video_has_eight_bits_and_half_the_colour(tmp_path, format):
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
 
 
-def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
-    from emotalker.video import pictures
+@pytest.mark.skipif(os.name == "nt", reason="limits of a process")
+@pytest.mark.parametrize("room", [1000, 100_000])
+def test_a_disk_that_fills_up_leaves_nothing(tmp_path, room):
+    """Every writer, with a limit on the size of a file in place of a full disk: at the beginning, and on the way."""
+    code = """if True:
+        import resource, signal, sys, torch
+        from emotalker.errors import UserError
+        from emotalker.motion.files import save_motion
+        from emotalker.motion.motion import Motion
+        from emotalker.video.audio import Sound
+        from emotalker.video.encode import FORMATS, write_video
 
-    def full(self, picture):
-        raise OSError(28, "No space left on device")
-
-    for format, writer in (("gif", pictures.GifWriter), ("webp", pictures.WebpWriter), ("png", pictures.PngWriter)):
-        monkeypatch.setattr(writer, "write", full)
-        with pytest.raises(UserError, match="No space left"):
-            write_video(frames(3), tmp_path / "a", 25, format=format)
-        assert list(tmp_path.iterdir()) == []
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+        noise, sound = torch.randint(0, 255, (4, 240, 320, 3), dtype=torch.uint8), Sound(torch.rand(2, 16000), 16000)
+        motion = Motion(torch.rand(3000, 52), torch.rand(3000, 6), 25)
+        for name, ending in FORMATS.items():
+            try:
+                write_video([noise] * 5, f"{sys.argv[2]}/x{ending}", 25, sound, name, 100)
+            except UserError as error:
+                print(error)
+        for ending in (".csv", ".safetensors"):
+            try:
+                save_motion(motion, f"{sys.argv[2]}/x{ending}")
+            except UserError as error:
+                print(error)
+    """
+    arguments = [sys.executable, "-c", code, str(room), str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("cannot be written (File too large)") == len(FORMATS) + 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_is_taken_is_known_before_the_first_frame(tmp_path):
