@@ -20,8 +20,10 @@ from ..face.portrait import Portrait
 from ..motion.motion import Motion
 from ..motion.retarget import unit_changes
 from .eyes import Eye
+from .fill import blur
 from .lips import Lips, Reading
 from .mouth import Mouth
+from .palette import Palette
 from .plate import split_layers
 from .rasteriser import rasterise
 from .sampling import Box, Texture, box_around, sample, smoothstep
@@ -36,6 +38,8 @@ _CROP_MARGIN = 0.64
 _MOUTH_UNITS = slice(UNIT_INDEX["jawForward"], UNIT_INDEX["mouthUpperUpRight"] + 1)
 # Landmarks from the cheeks over the jaw to the chin, and under the nose: where lips part and the jaw passes over the neck.
 _LOWER_FACE = (132, 172, 150, 176, 152, 400, 379, 397, 361, 2, 98, 327)
+# What is finer than this is no colour of the face but grain of the picture, in head widths.
+_GRAIN = 0.008
 # Pixels that neighbours read apart, beyond their own distance, where skin folds over skin.
 _FOLD = 1.5
 # Pixels by which skin is continued into the openings of mouth and eyes, for soft edges to mix with.
@@ -116,8 +120,9 @@ class GuideRenderer:
             "Left": Eye(planes, self.surface, *rig.lid_halves("Left"), landmarks[list(IRIS[1])]),
         }
         whites = [eye.white for eye in self.eyes.values()]
-        self.lips = Lips(planes, rig, self.surface)
-        self.mouth = Mouth(planes, rig, self.surface, self.lips, whites, self._skin_colour(planes))
+        self.palette = self._find_palette(planes)
+        self.lips = Lips(planes, rig, self.surface, self.palette)
+        self.mouth = Mouth(planes, rig, self.surface, self.lips, whites, self.palette)
         jaw = rig.landmark_vertices[list(_LOWER_FACE)].flatten()
         spread = self.rest[jaw, :2]
         reach = float((spread.amax(0) - spread.amin(0)).norm()) / 2
@@ -127,12 +132,13 @@ class GuideRenderer:
         self.flow_scale = min(1.0, _FLOW_SIZE / max(self.size))
         self.flow_size = (max(2, round(self.size[0] * self.flow_scale)), max(2, round(self.size[1] * self.flow_scale)))
 
-    def _skin_colour(self, picture: Tensor) -> Tensor:
-        """[3] median colour of the cheeks and the forehead that the picture shows."""
+    def _find_palette(self, picture: Tensor) -> Palette:
+        """Of the skin and lips that the picture [3,H,W] shows, without its grain and noise."""
         shown = self.surface.facing > 0.5
         shown &= torch.isin(torch.arange(len(shown), device=shown.device), self.surface.skin)
         points = self.rest[shown]
-        return sample(picture, points[None, None, :, 0], points[None, None, :, 1])[0, :, 0].median(1).values
+        soft = blur(picture.permute(1, 2, 0), _GRAIN * self.surface.head_width).permute(2, 0, 1)
+        return Palette(sample(soft, points[None, None, :, 0], points[None, None, :, 1])[0, :, 0].T)
 
     def stream(
         self,

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..face.rig import Rig
 from .contours import Opening, opening
 from .fill import blur, smooth_fill
+from .palette import Palette
 from .sampling import Box, Texture, box_around, smoothstep
 from .surface import Surface
 
@@ -37,6 +38,7 @@ class Lips:
         picture: [3,H,W] the crop.
         rig: the head model, on the same device.
         surface: skin of the portrait.
+        palette: its colours.
 
     Attributes:
         rest: the opening in the portrait.
@@ -45,7 +47,7 @@ class Lips:
         box: the lips with their surroundings in the crop.
     """
 
-    def __init__(self, picture: Tensor, rig: Rig, surface: Surface) -> None:
+    def __init__(self, picture: Tensor, rig: Rig, surface: Surface, palette: Palette) -> None:
         rest = surface.rest
         self.size = picture.shape[-2:]
         self.upper, self.lower = rig.lip_halves()
@@ -57,6 +59,8 @@ class Lips:
         self.rest_open = float(smoothstep(self.rest.height() / self.width, 0.004, 0.014))
         self.slide = self._edge_slide(rig, rest)
         self.skin = Texture(self._paint_skin(picture))
+        darkness = rest.new_tensor(_LINE_DARKNESS)
+        self.darkness = torch.lerp(darkness.mean().expand(3), darkness, palette.share)[:, None, None]
 
     def _edge_slide(self, rig: Rig, rest: Tensor) -> Tensor:
         """[V,2] how far the lips' edges read outwards once they have parted.
@@ -127,6 +131,6 @@ class Lips:
         breadth = max(_LINE * self.width, 0.6)
         line = torch.exp(-0.5 * ((t - (upper + lower) / 2) / breadth) ** 2)
         line = line * (1 - smoothstep((lower - upper) / self.width, 0.0, 0.03)) * smoothstep(torch.minimum(s, 1 - s), 0.0, 0.14)
-        taken = line[:, None] * line.new_tensor(_LINE_DARKNESS)[:, None, None]
+        taken = line[:, None] * self.darkness
         lips = self.skin.at(x - self.box.x0, y - self.box.y0) * (1 - taken)
         view += (lips - view) * share[:, None]

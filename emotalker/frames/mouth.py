@@ -13,6 +13,7 @@ from ..face.teeth import LIP_LINE, placed
 from .contours import Opening
 from .fill import blur
 from .lips import Lips
+from .palette import Palette, luminance
 from .rasteriser import rasterise
 from .sampling import Box, Texture, box_around, sample, smoothstep
 from .surface import Surface, vertex_normals
@@ -28,6 +29,8 @@ _TONGUE_GAIN = (0.95, 0.80, 0.78)
 _WET_RINGS = 5
 # Teeth farther behind the lips than this many mouth widths are not drawn.
 _DEEPEST = 0.6
+# Luminance of white things in the picture is at most this.
+_BRIGHTEST = 0.92
 # The interior is drawn this many times finer than the picture, then averaged.
 _FINER = 2
 # Edges of the front teeth below where the lips meet, upper and lower, in distances between the eyes (63 mm): dentists find 2
@@ -39,23 +42,26 @@ _TEETH_DOWN = (0.045, 0.075)
 _LIGHT_DEPTH = 0.28
 # The front teeth, this many mouth widths behind the lips or wherever the fit has them, still have all of it.
 _LIT_DEPTH = 0.14
-# Luminance of white things in the picture is taken to lie in here.
-_WHITE_RANGE = (0.32, 0.92)
-_LUMA = (0.2126, 0.7152, 0.0722)
+# Teeth stay below this share of the skin's highlights where the picture is dark: where those are below the second of these,
+# not where they are above the first. Elsewhere the eyes' white may be brighter than the skin.
+_DIM, _DARK = 0.85, (0.55, 0.40)
 
 
-def picture_white(skin: Tensor, whites: list[Tensor | None]) -> Tensor:
-    """Colour [3] of something white in the light of the picture: the eyes' white, held against the skin [3]."""
-    luma = skin.new_tensor(_LUMA)
+def picture_white(palette: Palette, whites: list[Tensor | None]) -> Tensor:
+    """Colour [3] of something white in the light of the picture: the eyes' white, held against the skin."""
     seen = [w for w in whites if w is not None]
-    white = torch.stack(seen).mean(0) if seen else skin.sqrt()
-    low, high = _WHITE_RANGE
-    bright = float((white * luma).sum())
+    white = torch.stack(seen).mean(0) if seen else palette.skin.sqrt()
+    bright, highlight = float(luminance(white)), palette.highlight
     # Lids shade the eyes' white, and the front teeth of a lit face are about as bright as its skin or brighter.
-    wanted = min(max(1.3 * bright, 1.2 * float((skin * luma).sum()), low), high)
+    wanted = min(max(1.3 * bright, 1.2 * float(luminance(palette.skin))), _BRIGHTEST)
+    most = _DIM * highlight
+    dark = float(smoothstep(white.new_tensor(highlight), *_DARK))
+    wanted += dark * (min(wanted, most) - wanted)
     white = white * (wanted / max(bright, 1e-3))
     # Whites of eyes are often tinted by lids and compression; teeth take half of that tint.
-    return (0.5 * white + 0.5 * wanted).clamp(0, 1)
+    half = 0.5 * white + 0.5 * wanted
+    half[2] = torch.minimum(half[2], white[2])  # but are never bluer
+    return half.clamp(0, 1)
 
 
 class Mouth:
@@ -67,11 +73,11 @@ class Mouth:
         surface: skin of the portrait.
         lips: its lips.
         whites: colours of the eyes' whites, None where not seen.
-        skin: [3] mean skin colour.
+        palette: colours of the picture.
     """
 
     def __init__(
-        self, picture: Tensor, rig: Rig, surface: Surface, lips: Lips, whites: list[Tensor | None], skin: Tensor
+        self, picture: Tensor, rig: Rig, surface: Surface, lips: Lips, whites: list[Tensor | None], palette: Palette
     ) -> None:
         rest = surface.rest
         device = rest.device
@@ -82,8 +88,7 @@ class Mouth:
         self.triangles = self._seen_triangles(rig, rest)
         self.teeth = rig.group_vertices("teeth_upper")
         self.lit_depth = max(_LIT_DEPTH, float(self._depth(rest[None])[0, self.teeth].quantile(0.2)))
-        white = picture_white(skin, whites)
-        self.atlas = self._paint_atlas(rig, white)
+        self.atlas = self._paint_atlas(rig, picture_white(palette, whites), palette)
         kind = torch.zeros(len(rest), device=device)
         kind[rig.group_vertices("tongue")] = 1
         kind[rig.group_vertices("inner_mouth")] = 2
@@ -129,7 +134,7 @@ class Mouth:
         depth = ((a + b + c)[:, 2] / 3 - rest[self.lips.ring, 2].mean()) / self.lips.width
         return triangles[inner | ((facing > -0.35) & (depth < _DEEPEST))]
 
-    def _paint_atlas(self, rig: Rig, white: Tensor) -> Tensor:
+    def _paint_atlas(self, rig: Rig, white: Tensor, palette: Palette) -> Tensor:
         """[3,h,3w] teeth, tongue and cavity under the picture's light."""
         teeth = rig.teeth_texture.permute(2, 0, 1).float() / 255
         size = teeth.shape[-2:]
@@ -147,8 +152,10 @@ class Mouth:
         cavity = teeth.new_tensor(_CAVITY)[:, None, None] * white[:, None, None]
         cavity = (red[:, None, None] * (1 - down) + cavity * down).expand_as(teeth)
         # No light reaches the depth of the mouth but what its red walls throw back.
-        self.dark = 0.3 * cavity[:, -1:, :1] + 0.12 * red[:, None, None]
-        return torch.cat([teeth * white[:, None, None], tongue * white[:, None, None], cavity], 2).contiguous()
+        dark = 0.3 * cavity[:, -1, 0] + 0.12 * red
+        self.dark = palette.fit(dark)[:, None, None]
+        atlas = torch.cat([teeth * white[:, None, None], tongue * white[:, None, None], cavity], 2)
+        return palette.fit(atlas.permute(1, 2, 0)).permute(2, 0, 1).contiguous()
 
     def _find_teeth(self, picture: Tensor) -> Tensor:
         """[1,h,w] where the portrait shows teeth, in own_box: bright and pale between its lips."""
@@ -156,7 +163,7 @@ class Mouth:
         s, t = self.lips.rest.local(x, y)
         inside = self.lips.rest.coverage(s, t)[0]
         local = picture[:, self.lips.box.slices[0], self.lips.box.slices[1]]
-        luma = (local * local.new_tensor(_LUMA)[:, None, None]).sum(0)
+        luma = luminance(local.permute(1, 2, 0))
         seen = luma[inside > 0.6]
         bright = seen.sort().values[int(0.85 * len(seen))] if len(seen) > 8 else luma.new_tensor(1.0)
         pale = 1 - (local.amax(0) - local.amin(0)) / local.amax(0).clamp(min=0.05)

@@ -257,8 +257,14 @@ class FramePainter:
             there = frames[some, :, rows, columns]
             # What does not move stays bit for bit.
             there = torch.where(flow.abs().amax(1, keepdim=True) > STILL, moved(there, flow), there)
-            frames[some, :, rows, columns] = (there + change).clamp(0, 1)
+            frames[some, :, rows, columns] = self._limited(there, change).clamp(0, 1)
         return frames
+
+    def _limited(self, there: Tensor, change: Tensor) -> Tensor:
+        """Frames [n,3,h,w] with a change, which adds no colour that the portrait has no room for."""
+        painted = there + change
+        limited = self.renderer.palette.limit(painted.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return torch.where(change == 0, painted, limited)
 
     @torch.inference_mode()
     def paint(self, drawn: Drawn, matrices: Tensor, first: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,128 @@
+"""What moved portraits show close up, at full size, in numbers and as sheets to look at.
+
+    python benchmarks/closeup.py [PICTURE ...] [--faces 40] [--sheet FILE] [--only mouth_chroma,brow_kept]
+
+Pictures are by default the data kit's portraits and its test faces from number 560 on, which no training uses. Prints a line
+for each picture and, last, one line of JSON with the worst or the median of each measure, as its name in MEASURES tells.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from emotalker.errors import UserError  # noqa: E402
+from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX  # noqa: E402
+from emotalker.face.finder import FaceFinder  # noqa: E402
+from emotalker.face.portrait import Portrait  # noqa: E402
+from emotalker.frames.guide import GuideRenderer  # noqa: E402
+from emotalker.motion.motion import Motion  # noqa: E402
+from emotalker.picture import load_image  # noqa: E402
+
+EXPRESSIONS: dict[str, dict[str, float]] = {
+    "rest": {},
+    "ah": {"jawOpen": 0.55, "mouthLowerDown": 0.2},
+    "oo": {"jawOpen": 0.15, "mouthFunnel": 0.6, "mouthPucker": 0.6},
+    "ee": {"jawOpen": 0.12, "mouthStretch": 0.4, "mouthSmile": 0.3, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3},
+    "smile": {"mouthSmile": 0.8, "cheekSquint": 0.6, "mouthUpperUp": 0.3, "jawOpen": 0.06},
+    "blink": {"eyeBlink": 1.0},
+    "anger": {"browDown": 1.0, "eyeSquint": 0.4, "eyeWide": 0.2, "noseSneer": 0.3, "mouthPress": 0.5, "mouthFrown": 0.2},
+    "disgust": {"browDown": 0.6, "noseSneer": 1.0, "mouthUpperUp": 0.6, "eyeSquint": 0.5, "cheekSquint": 0.4},
+    "fear": {"browInnerUp": 0.9, "browOuterUp": 0.4, "eyeWide": 0.8, "mouthStretch": 0.7, "jawOpen": 0.3},
+    "surprise": {"browInnerUp": 0.8, "browOuterUp": 1.0, "eyeWide": 0.8, "jawOpen": 0.6},
+}
+"""Face units of what a sheet shows; a name without Left or Right stands for both."""
+
+
+def units_of(expression: dict[str, float]) -> Tensor:
+    """[52] of an entry of EXPRESSIONS."""
+    units = torch.zeros(len(FACE_UNITS))
+    for name, value in expression.items():
+        for suffix in ("", "Left", "Right"):
+            if name + suffix in UNIT_INDEX:
+                units[UNIT_INDEX[name + suffix]] = value
+    return units
+
+
+def show(renderer: GuideRenderer, *names: str) -> Tensor:
+    """Frames [n,H,W,3] of the named expressions."""
+    units = torch.stack([units_of(EXPRESSIONS[name]) for name in names])
+    return torch.cat(list(renderer.stream(Motion(units, torch.zeros(len(names), 6), 25.0))))
+
+
+def chroma(pictures: Tensor) -> Tensor:
+    """[...] the widest distance of two channels of pictures [...,3], 0..1."""
+    return pictures.amax(-1) - pictures.amin(-1)
+
+
+def mouth_chroma(portrait: Portrait, finder: FaceFinder) -> float:
+    """Most chroma that any pixel of the greyed portrait's frames has, 0..255; 0 is right."""
+    grey = portrait.image.mean(-1, keepdim=True).expand(-1, -1, 3)
+    renderer = GuideRenderer(Portrait.from_image(grey, finder=finder))
+    return 255 * float(chroma(show(renderer, "ah", "ee", "smile", "fear")).amax())
+
+
+MEASURES: dict[str, tuple[Callable[[Portrait, FaceFinder], float], Callable]] = {
+    "mouth_chroma": (mouth_chroma, max),
+}
+"""Each measure, of a portrait, and how those of many are summed up."""
+
+
+def sheet(portraits: list[Portrait]) -> Tensor:
+    """[H,W,3] a row for each portrait: its face at full size in each expression."""
+    rows = []
+    for portrait in portraits:
+        x0, y0, x1, y1 = portrait.face.box
+        middle, half = (float(x0 + x1) / 2, float(y0 + y1) / 2), 0.62 * float(max(x1 - x0, y1 - y0))
+        size = portrait.image.shape[:2]
+        left, right = max(0, int(middle[0] - half)), min(size[1], int(middle[0] + half))
+        top, bottom = max(0, int(middle[1] - half)), min(size[0], int(middle[1] + half))
+        rows.append(torch.cat(list(show(GuideRenderer(portrait), *EXPRESSIONS)[:, top:bottom, left:right]), 1))
+    wide = max(row.shape[1] for row in rows)
+    return torch.cat([torch.nn.functional.pad(row, (0, 0, 0, wide - row.shape[1])) for row in rows])
+
+
+def test_pictures(faces: int) -> list[Path]:
+    """The data kit's portraits and so many of its test faces."""
+    shared = ROOT.parent / "shared"
+    portraits = sorted((shared / "portraits").glob("[01]*.*g"))
+    return portraits + sorted((shared / "faces").glob("face_*.jpg"))[-81:][:faces]
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", nargs="*", type=Path)
+    parser.add_argument("--faces", type=int, default=40)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--only", default=",".join(MEASURES))
+    options = parser.parse_args()
+    finder = FaceFinder.load()
+    found: dict[str, list[float]] = {name: [] for name in options.only.split(",") if name}
+    shown = []
+    for path in options.pictures or test_pictures(options.faces):
+        try:
+            portrait = Portrait.from_image(load_image(path), finder=finder)
+        except UserError as error:
+            print(f"{path.name}: {error}")
+            continue
+        shown.append(portrait)
+        values = {name: MEASURES[name][0](portrait, finder) for name in found}
+        for name, value in values.items():
+            found[name].append(value)
+        print(f"{path.name:32}" + "  ".join(f"{name} {value:.3f}" for name, value in values.items()), flush=True)
+    if options.sheet:
+        Image.fromarray((sheet(shown) * 255).round().byte().numpy()).save(options.sheet)
+    print(json.dumps({name: round(MEASURES[name][1](values), 4) for name, values in found.items() if values}))
+
+
+if __name__ == "__main__":
+    main()
