@@ -1,6 +1,9 @@
 """Any kind of picture file becomes upright sRGB pixels; what is none is named."""
 
 import io
+import struct
+import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -87,3 +90,51 @@ def test_a_damaged_picture_is_named(tmp_path, format):
     (tmp_path / "half.png").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
     with pytest.raises(UserError, match=r"half\.png is (damaged|no picture)"):
         load_image(tmp_path / "half.png")
+
+
+def test_postscript_is_never_opened(tmp_path):
+    for name in ("postscript.png", "postscript.eps"):
+        (tmp_path / name).write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n(x) print quit\n")
+        with pytest.raises(UserError, match=rf"{name} is no picture"):
+            load_image(tmp_path / name)
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG that says its size and breaks off where pixels begin."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", b"")
+
+
+def test_a_huge_picture_is_refused_before_it_unfolds(tmp_path, monkeypatch):
+    path = tmp_path / "huge.png"
+    path.write_bytes(png_of_size(13300, 13300))
+    with pytest.raises(UserError, match=r"177 megapixels, and the limit is 64.*EMOTALKER_MEGAPIXELS"):
+        load_image(path)
+    monkeypatch.setenv("EMOTALKER_MEGAPIXELS", "177")
+    with pytest.raises(UserError, match="damaged"):  # now it is unfolded, and there are no pixels
+        load_image(path)
+    path.write_bytes(png_of_size(100000, 100000))
+    with pytest.raises(UserError, match="limit is 177"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("told", ["none", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_told(tmp_path, monkeypatch, told):
+    half_red().save(tmp_path / "picture.png")
+    monkeypatch.setenv("EMOTALKER_MEGAPIXELS", told)
+    with pytest.raises(UserError, match=f'EMOTALKER_MEGAPIXELS is "{told}"'):
+        load_image(tmp_path / "picture.png")
+
+
+def test_a_palette_with_half_transparent_colours_is_read_without_a_warning(tmp_path):
+    picture = half_red().convert("P")
+    picture.info["transparency"] = bytes([100, 255] * 128)
+    picture.save(tmp_path / "picture.png")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        image = load_image(tmp_path / "picture.png")
+    assert not said and image.shape == (20, 40, 4)
+    assert (image[0, 0, :3] - torch.tensor([1.0, 0, 0])).abs().max() < 0.02

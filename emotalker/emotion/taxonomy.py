@@ -8,7 +8,7 @@ expressions of emotion", PNAS 111(15), 2014, E1454-E1462, Table 1, each as a ble
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..errors import UserError
+from ..errors import UserError, quoted
 
 EMOTIONS: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt")
 EMOTION_INDEX: dict[str, int] = {name: index for index, name in enumerate(EMOTIONS)}
@@ -98,5 +98,6 @@ def resolve(name: str, where: str = "the emotion") -> MappingProxyType:
         return COMPOUNDS[key].blend
     known = ", ".join(EMOTIONS)
     raise UserError(
-        f"{where} names '{name}', which is no known emotion: use one of {known}, or a mixture such as 'happily surprised'."
+        f"{where} names {quoted(name)}, which is no known emotion: use one of {known}, or a mixture such as 'happily "
+        "surprised'."
     )

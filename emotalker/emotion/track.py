@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, quoted
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from .taxonomy import EMOTION_INDEX, EMOTIONS, MAX_STRENGTH, resolve
 
@@ -52,7 +53,7 @@ class Segment:
         if end is not None and end <= start:
             raise UserError(f"{where} ends at {end:g} s, not after its start: give a later end, or null for 'to the end'.")
         if self.easing not in EASINGS:
-            raise UserError(f"{where} has the easing '{self.easing}': use one of {', '.join(EASINGS)}.")
+            raise UserError(f"{where} has the easing {quoted(self.easing)}: use one of {', '.join(EASINGS)}.")
         object.__setattr__(self, "start", start)
         object.__setattr__(self, "end", end)
         object.__setattr__(self, "fade", _seconds(self.fade, f"{where}'s fade"))
@@ -94,10 +95,10 @@ class EmotionTrack:
                 strength = float(value) if "=" in part else 1.0
             except ValueError:
                 raise UserError(
-                    f"the emotion text has '{part}', whose strength is no number: write it like happy=0.8."
+                    f"the emotion text has {quoted(part)}, whose strength is no number: write it like happy=0.8."
                 ) from None
             if name in strengths:
-                raise UserError(f"the emotion text names '{name}' twice: give each emotion one strength.")
+                raise UserError(f"the emotion text names {quoted(name)} twice: give each emotion one strength.")
             strengths[name] = strength
         return cls.constant(strengths)
 
@@ -199,7 +200,7 @@ class EmotionTrack:
             UserError: not JSON, or a segment that makes no sense; the message says which.
         """
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_int=_whole)
         except json.JSONDecodeError as error:
             raise UserError(
                 f"the emotion track is not valid JSON (line {error.lineno}, {error.msg}): correct that line."
@@ -224,29 +225,43 @@ def _segment_from(row, number: int) -> Segment:
             raise UserError(f"{where} has {name} that are no list of names and numbers: write for example {example}.")
     unknown = set(row) - set(SEGMENT_KEYS)
     if unknown:
-        raise UserError(f"{where} has the unknown entry '{min(unknown)}': use {', '.join(SEGMENT_KEYS)}.")
+        raise UserError(f"{where} has the unknown entry {quoted(min(unknown))}: use {', '.join(SEGMENT_KEYS)}.")
     try:
         return Segment(**row)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
 
+def _whole(digits: str) -> int | float:
+    """A whole number of JSON; Python reads no integer of thousands of digits, and a float of them is infinite."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def _within(value, most: float) -> bool:
+    """Whether a value is a number from 0 to `most`."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _shown(value) -> str:
+    """A value as a message repeats it."""
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        return "a number of far too many digits"
+    return quoted(value) if isinstance(value, str) else quoted(repr(value))[1:-1]
+
+
 def _seconds(value, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise UserError(f"{where} is {value!r}: give seconds as a number of 0 or more.")
+    if not _within(value, sys.float_info.max):
+        raise UserError(f"{where} is {_shown(value)}: give seconds as a number of 0 or more.")
     return float(value)
 
 
 def _strengths(given: Mapping[str, float], where: str) -> dict[str, float]:
     total: dict[str, float] = {}
     for name, value in given.items():
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not math.isfinite(value)
-            or not 0 <= value <= MAX_STRENGTH
-        ):
-            raise UserError(f"{where} gives '{name}' the strength {value!r}: use a number from 0 to {MAX_STRENGTH:g}.")
+        if not _within(value, MAX_STRENGTH):
+            raise UserError(
+                f"{where} gives {quoted(name)} the strength {_shown(value)}: use a number from 0 to {MAX_STRENGTH:g}."
+            )
         for emotion, share in resolve(name, where).items():
             total[emotion] = total.get(emotion, 0.0) + share * float(value)
     over = next((name for name, value in total.items() if value > MAX_STRENGTH), None)
@@ -258,9 +273,9 @@ def _strengths(given: Mapping[str, float], where: str) -> dict[str, float]:
 def _units(given: Mapping[str, float], where: str) -> dict[str, float]:
     for name, value in given.items():
         if name not in UNIT_INDEX:
-            raise UserError(f"{where} names '{name}', which is no face unit: use an ARKit name such as browInnerUp.")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise UserError(f"{where} gives '{name}' the weight {value!r}: use a number from 0 to 1.")
+            raise UserError(f"{where} names {quoted(name)}, which is no face unit: use an ARKit name such as browInnerUp.")
+        if not _within(value, 1):
+            raise UserError(f"{where} gives {quoted(name)} the weight {_shown(value)}: use a number from 0 to 1.")
     return {name: float(given[name]) for name in FACE_UNITS if name in given}
 
 

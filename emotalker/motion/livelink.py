@@ -8,6 +8,7 @@ yaw to the subject's left, positive pitch down, positive roll towards the subjec
 
 import csv
 import math
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..draft import draft
-from ..errors import UserError
+from ..errors import UserError, quoted
 from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..video.rates import exact_rate
 from .gaze import EYE_DOWN, EYE_UP, EYE_YAW
@@ -40,6 +41,13 @@ USUAL_RATE = 60.0
 """Frames per second of the app unless the timecodes tell another rate."""
 EVEN = 0.01
 """Frames by which an even row of timecodes may be off: they are written in thousandths."""
+
+MOST = 1000.0
+"""The largest number that a table may hold, once turned to degrees: above two full turns lies nothing that a head does."""
+DAY = 24 * 3600
+LONGEST, LONGEST_FIELD = 100_000, 1000
+"""Characters of a line that is read with its quotation marks, and of a field."""
+TIMECODE = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[:;]([0-9]{1,3}(?:\.[0-9]{1,9})?))?")
 
 
 def save_livelink(motion: Motion, path: str | Path, replace: bool = True) -> Path:
@@ -71,8 +79,7 @@ def load_livelink(path: str | Path, fps: float | None = None) -> Motion:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"the motion table {path.name} does not exist: choose another file.")
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = [row for row in csv.reader(file) if row]
+    rows, lines = _table(path)
     names = {name.strip().lower(): column for column, name in enumerate(rows[0])} if rows else {}
     found = [name for name in FACE_UNITS if name.lower() in names]
     if len(found) < len(FACE_UNITS) // 2 or len(rows) < 2:
@@ -91,15 +98,15 @@ def load_livelink(path: str | Path, fps: float | None = None) -> Motion:
         for target, column, factor in columns:
             text = row[column] if column < len(row) else ""
             try:
-                value = float(text)
+                value = factor * float(text)
             except ValueError:
                 value = math.nan
-            if not math.isfinite(value):
-                where = f"in line {number + 2} under {rows[0][column]}"
-                raise UserError(f"{path.name} has '{text[:20]}' {where}, which is no number: correct that line.")
-            values[number, target] = factor * value
+            if not abs(value) <= MOST:
+                where = f"in line {lines[number + 1]} under {rows[0][column].strip()}"
+                raise UserError(f"{path.name} has {quoted(text)} {where}, which is no number to be used: correct that line.")
+            values[number, target] = value
     if fps is None:
-        fps = _rate([row[names["timecode"]] if "timecode" in names else "" for row in rows[1:]])
+        fps = _rate(_timecodes(path, rows, lines, names["timecode"])) if "timecode" in names else USUAL_RATE
     units = len(FACE_UNITS)
     head = torch.cat([values[:, units:], torch.zeros(len(values), 3)], 1)
     return Motion(values[:, :units].clamp(0, 1), head, fps, {"source": path.name})
@@ -126,18 +133,68 @@ def _timecode(frame: int, fps: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{rest * fps:06.3f}"
 
 
-def _rate(timecodes: list[str]) -> float:
+def _table(path: Path) -> tuple[list[list[str]], list[int]]:
+    """The rows of a table that are not empty, and the line of the file that each stands in."""
+    rows, lines = [], []
+    try:
+        with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                fields = next(csv.reader([line]), []) if len(line) <= LONGEST else line.split(",")
+                long = next((column for column, field in enumerate(fields, 1) if len(field) > LONGEST_FIELD), None)
+                if long is not None:
+                    raise UserError(
+                        f"{path.name} has {len(fields[long - 1])} characters in line {number}, column {long}: no field of a "
+                        "table of motion is that long, so correct that line."
+                    )
+                if fields:
+                    rows.append(fields)
+                    lines.append(number)
+    except (OSError, csv.Error) as error:
+        raise UserError(f"{path.name} cannot be read as a table ({error}): choose another file.") from error
+    return rows, lines
+
+
+def _timecodes(path: Path, rows: list[list[str]], lines: list[int], column: int) -> list[tuple[int, float] | None]:
+    """Second and frame of each row, None where no timecode stands; past midnight the seconds count on.
+
+    Raises:
+        UserError: a timecode makes no sense or lies before that of the row above it; the message says where.
+    """
+    codes: list[tuple[int, float] | None] = []
+    days, last = 0, (0, 0.0)
+    for row, line in zip(rows[1:], lines[1:], strict=True):
+        text = row[column] if column < len(row) else ""
+        code = _read_timecode(text)
+        where = f"in line {line} under {rows[0][column].strip()}"
+        if code is None and ":" in text:
+            raise UserError(f"{path.name} has {quoted(text)} {where}, which is no timecode: correct that line.")
+        if code is not None:
+            code = (code[0] + days * DAY, code[1])
+            if code[0] < last[0] - DAY // 2:  # from late evening to early morning
+                days, code = days + 1, (code[0] + DAY, code[1])
+            if code < last:
+                raise UserError(
+                    f"{path.name} goes back in time {where}, to {quoted(text)}: put its lines in order, or cut the table there."
+                )
+            last = code
+        codes.append(code)
+    return codes
+
+
+def _read_timecode(text: str) -> tuple[int, float] | None:
+    match = TIMECODE.fullmatch(text.strip())
+    if match is None:
+        return None
+    hours, minutes, seconds = (int(part) for part in match.groups()[:3])
+    return hours * 3600 + minutes * 60 + seconds, float(match[4] or 0)
+
+
+def _rate(timecodes: list[tuple[int, float] | None]) -> float:
     """Frames per second: the rows between whole seconds; of a table that is too short for that, the highest number of a frame
     within its second and one more, once the second has changed."""
-    seconds, numbers = [], []
-    for code in timecodes:
-        parts = code.strip().split(":")
-        try:
-            hours, minutes, second = (int(part) for part in parts[:3])
-            numbers.append(float(parts[3]) if len(parts) > 3 else 0.0)
-        except ValueError:
-            return USUAL_RATE
-        seconds.append(hours * 3600 + minutes * 60 + second)
+    if None in timecodes:
+        return USUAL_RATE
+    seconds, numbers = [code[0] for code in timecodes], [code[1] for code in timecodes]
     changes = [i for i, (a, b) in enumerate(pairwise(seconds), 1) if a != b]
     if not changes:
         return USUAL_RATE

@@ -35,5 +35,5 @@ def test_names_resolve(name, blend):
 
 
 def test_unknown_name_says_what_to_use():
-    with pytest.raises(UserError, match=r"'hapy'.*happy"):
+    with pytest.raises(UserError, match=r'"hapy".*happy'):
         resolve("hapy")

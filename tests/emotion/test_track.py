@@ -73,17 +73,17 @@ def test_json_may_be_short():
         ("{", "not valid JSON"),
         ("3", "no list of segments"),
         ("[{}]", "segment 1 .* no strengths"),
-        ('[{"strengths": {"happy": 1}}, {"strengths": {"joyous": 1}}]', "segment 2.*'joyous'"),
-        ('[{"strengths": {"happy": 1.6}}]', "'happy'.*0 to 1.5"),
-        ('[{"strengths": {"happy": "much"}}]', "'much'.*number"),
+        ('[{"strengths": {"happy": 1}}, {"strengths": {"joyous": 1}}]', 'segment 2.*"joyous"'),
+        ('[{"strengths": {"happy": 1.6}}]', '"happy".*0 to 1.5'),
+        ('[{"strengths": {"happy": "much"}}]', '"much".*number'),
         ('[{"strengths": {"happy": NaN}}]', "nan"),
         ('[{"strengths": 3}]', "segment 1 .* strengths that are no list"),
-        ('[{"units": {"smile": 1}}]', "'smile'.*no face unit"),
-        ('[{"units": {"jawOpen": 1.2}}]', "'jawOpen'.*0 to 1"),
+        ('[{"units": {"smile": 1}}]', '"smile".*no face unit'),
+        ('[{"units": {"jawOpen": 1.2}}]', '"jawOpen".*0 to 1'),
         ('[{"start": 2, "end": 1, "strengths": {"happy": 1}}]', "ends at 1 s"),
         ('[{"start": -1, "strengths": {"happy": 1}}]', "start is -1"),
-        ('[{"easing": "bouncy", "strengths": {"happy": 1}}]', "'bouncy'.*step, linear, smooth"),
-        ('[{"begin": 0, "strengths": {"happy": 1}}]', "'begin'"),
+        ('[{"easing": "bouncy", "strengths": {"happy": 1}}]', '"bouncy".*step, linear, smooth'),
+        ('[{"begin": 0, "strengths": {"happy": 1}}]', '"begin"'),
         ('[{"strengths": {"happy": 1.2, "happily surprised": 1}}]', "adds up"),
     ],
 )
@@ -95,7 +95,7 @@ def test_errors_name_the_fault(text, says):
 def test_text_form():
     assert EmotionTrack.from_text("happy=0.8, surprise = 0.3") == EmotionTrack.constant(happy=0.8, surprise=0.3)
     assert EmotionTrack.from_text("sad") == EmotionTrack.constant(sad=1.0)
-    for bad, says in (("happy=x", "no number"), ("happy=1,happy=0.5", "twice"), ("glad=1", "'glad'"), ("happy=2", "0 to 1.5")):
+    for bad, says in (("happy=x", "no number"), ("happy=1,happy=0.5", "twice"), ("glad=1", '"glad"'), ("happy=2", "0 to 1.5")):
         with pytest.raises(UserError, match=says):
             EmotionTrack.from_text(bad)
 
@@ -159,3 +159,35 @@ def test_with_segment_leaves_the_first_track_alone():
     track = EmotionTrack.constant(happy=1.0)
     longer = track.with_segment(Segment(1, 2, {"sad": 1.0}))
     assert len(track.segments) == 1 and longer.segments[:1] == track.segments and len(longer.segments) == 2
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize(
+    "row",
+    [{"start": "N"}, {"end": "N"}, {"fade": "N"}, {"strengths": {"happy": "N"}}, {"units": {"jawOpen": "N"}}],
+)
+def test_numbers_of_hundreds_of_digits_are_told(row, digits):
+    text = json.dumps([{"strengths": {}} | row]).replace('"N"', "9" * digits)
+    with pytest.raises(UserError, match="segment 1 of the emotion track: ") as said:
+        EmotionTrack.from_json(text)
+    assert len(str(said.value)) < 250
+    with pytest.raises(UserError):
+        EmotionTrack.constant(happy=10**digits)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"X": 1, "units": {}},
+        {"easing": "X", "units": {}},
+        {"strengths": {"X": 1}},
+        {"units": {"X": 1}},
+        {"start": "X", "units": {}},
+        {"strengths": {"happy": "X"}},
+        {"start": ["X"], "units": {}},
+    ],
+)
+def test_messages_repeat_a_little_of_the_input(row):
+    with pytest.raises(UserError) as said:
+        EmotionTrack.from_json(json.dumps([row]).replace("X", "x" * 100000))
+    assert "x" * 60 in str(said.value) and "x" * 81 not in str(said.value)

@@ -68,3 +68,56 @@ def test_a_broken_line_is_named(motion, tmp_path):
         load_livelink(path)
     with pytest.raises(UserError, match="does not exist"):
         load_livelink(tmp_path / "nothing.csv")
+
+
+def changed(motion, path, line, column, text):
+    """A table with one field replaced: `line` counts from 1 with the names, `column` from 0."""
+    rows = [row.split(",") for row in save_livelink(motion, path).read_text().splitlines()]
+    rows[line - 1][column] = text
+    path.write_text("\n".join(",".join(row) for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("text", ["nan", "1e39", "-inf", "1e400", "9" * 900, ""])
+@pytest.mark.parametrize("column", [2, 54])
+def test_an_impossible_number_is_named_with_line_and_column(motion, tmp_path, text, column):
+    path = changed(motion, tmp_path / "take.csv", 7, column, text)
+    with pytest.raises(UserError, match=f"line 7 under {'EyeBlinkLeft' if column == 2 else 'HeadYaw'}") as said:
+        load_livelink(path)
+    assert len(str(said.value)) < 250
+
+
+def test_a_field_without_end_is_named_with_its_line(motion, tmp_path):
+    path = changed(motion, tmp_path / "take.csv", 7, 2, "1" * 200000)
+    with pytest.raises(UserError, match="200000 characters in line 7, column 3"):
+        load_livelink(path)
+
+
+def test_time_that_runs_back_is_named_with_line_and_column(motion, tmp_path):
+    path = changed(motion, tmp_path / "take.csv", 90, 0, "00:00:01:02.000")
+    with pytest.raises(UserError, match="goes back in time in line 90 under Timecode"):
+        load_livelink(path)
+
+
+def test_a_take_over_midnight_keeps_its_rate(motion, tmp_path):
+    lines = save_livelink(motion, tmp_path / "take.csv").read_text().splitlines()
+    for i, line in enumerate(lines[1:]):
+        hour = "23:59:57" if i < 25 else "23:59:58" if i < 50 else "23:59:59" if i < 75 else f"00:00:0{i // 25 - 3}"
+        lines[i + 1] = f"{hour}:{i % 25:02d}.000," + line.split(",", 1)[1]
+    (tmp_path / "take.csv").write_text("\n".join(lines))
+    assert load_livelink(tmp_path / "take.csv").fps == 25
+
+
+def test_empty_lines_are_counted(motion, tmp_path):
+    lines = save_livelink(motion, tmp_path / "take.csv").read_text().splitlines()
+    lines[1:1] = ["", ""]
+    lines[5] = "00:00:00:02.000,61,much"
+    (tmp_path / "take.csv").write_text("\n".join(lines))
+    with pytest.raises(UserError, match='"much" in line 6 under EyeBlinkLeft'):
+        load_livelink(tmp_path / "take.csv")
+
+
+def test_a_timecode_that_makes_no_sense_is_named(motion, tmp_path):
+    path = changed(motion, tmp_path / "take.csv", 3, 0, "00:00:00:nan")
+    with pytest.raises(UserError, match='"00:00:00:nan" in line 3 under Timecode'):
+        load_livelink(path)
