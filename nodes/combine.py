@@ -12,7 +12,7 @@ from ..emotalker.draft import TakenError
 from ..emotalker.errors import UserError
 from ..emotalker.pipeline import MAX_SIZE
 from ..emotalker.video.audio import Sound
-from ..emotalker.video.encode import FORMATS, write_video
+from ..emotalker.video.encode import FORMATS, fitted_size, write_video
 from .progress import Progress, say
 from .support import blame, output_names
 from .types import schema
@@ -102,9 +102,14 @@ class VideoCombine(io.ComfyNode):
             names = output_names(filename_prefix, FORMATS[kind], cls.hidden.prompt, *size)
             target, file, subfolder = next(names)
         sound = _sound(audio if audio is not None else own)
+        if kind != "png" and (smaller := fitted_size(*size, max_size)) != size:
+            say(
+                f"The frames of {size[0]} x {size[1]} pixels are saved with {smaller[0]} x {smaller[1]}: max_size is "
+                f"{max_size}, 0 keeps their size."
+            )
         while True:
             with blame(node, "images" if video is None else "video"), contextlib.suppress(TakenError):
-                written = write_video(
+                write_video(
                     frames,
                     target,
                     fps,
@@ -118,11 +123,6 @@ class VideoCombine(io.ComfyNode):
                 )
                 break
             target, file, subfolder = next(names)
-        if max_size and kind != "png" and min(size) > max_size:
-            say(
-                f"The frames of {size[0]} x {size[1]} pixels were saved with {written.width} x {written.height}: max_size is "
-                f"{max_size}, 0 keeps their size."
-            )
         if kind == "png":
             first = ui.SavedResult("frame_00000.png", os.path.join(subfolder, file), io.FolderType.output)
             return io.NodeOutput(ui=ui.SavedImages([first]))
