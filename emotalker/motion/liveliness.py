@@ -12,7 +12,7 @@ from torch import Tensor
 from .head import AXES, LIMITS
 
 EASE = 0.8
-"""Seconds in which a head leaves the portrait's own pose for that of the emotion, as in `draw_head`."""
+"""Seconds in which a head leaves the portrait's own pose for that of the emotion, as the teacher has it (training/motion)."""
 CALM = 8.0
 """Frames over which posture follows the emotion asked for (sigma of a Gaussian): expressions come and go about so fast."""
 

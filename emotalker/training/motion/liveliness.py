@@ -16,12 +16,13 @@ from torch import Tensor
 from ...emotion.track import EmotionTrack
 from ...face.arkit import FACE_UNITS
 from ...motion.denoiser import CHANNELS, RATE, MotionDenoiser, Shape
-from ...motion.head import AXES, SPEECH_RANGE, SPEECH_SD, SPEECH_SPEED
+from ...motion.head import AXES
 from ...motion.liveliness import Liveliness
 from ...motion.sampling import WINDOW, Settings, draw_motion, draw_window
 from ...speech.features import VISEMES, SpeechFeatures
 from ...weights import FOLDER
 from .corpus import MotionCorpus, load_motion_corpus
+from .head import SPEECH_RANGE, SPEECH_SD, SPEECH_SPEED
 from .windows import Batch, Windows
 
 WINDOWS = 192

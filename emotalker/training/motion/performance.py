@@ -15,13 +15,14 @@ from ...face.arkit import FACE_UNITS, UNIT_INDEX
 from ...motion import prosody as rhythm
 from ...motion.blend import join_speech
 from ...motion.blink import blink_closure, close_lids, draw_blinks
-from ...motion.gaze import draw_gaze, gaze_angles, gaze_mood, gaze_units
-from ...motion.head import draw_head
+from ...motion.gaze import gaze_mood, gaze_units
 from ...motion.motion import Motion, sample
 from ...motion.mouth import lip_closure, mouth_units
 from ...motion.prosody import RATE, Prosody, noise, smooth, stream
 from ...motion.steering import steer, steered_units, take_gaze
 from ...speech.features import SpeechFeatures, frame_count
+from .gaze import draw_gaze, gaze_angles
+from .head import draw_head
 
 # How an expression lives in time.
 ONSET = 0.10  # s, smoothing of every change: even a sudden emotion takes about 0.3 s to rise

@@ -6,10 +6,10 @@ import torch
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.motion.denoiser import CHANNELS, HEARD, MotionDenoiser, Shape
-from emotalker.motion.head import SPEECH_RANGE, SPEECH_SD, SPEECH_SPEED
 from emotalker.motion.motion import Motion
 from emotalker.training.motion import liveliness as measure
 from emotalker.training.motion.corpus import MotionCorpus
+from emotalker.training.motion.head import SPEECH_RANGE, SPEECH_SD, SPEECH_SPEED
 
 SAD = EMOTION_INDEX["sad"]
 SPREADS = np.array([4.0, 2.0, 3.0, 0.03, 0.02, 0.02])

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
-from emotalker.motion.head import AXES, LIMITS, SPEECH_SD, SPEECH_SPEED, draw_head, nods
+from emotalker.motion.head import AXES, LIMITS
 from emotalker.motion.prosody import RATE, analyse
+from emotalker.training.motion.head import SPEECH_SD, SPEECH_SPEED, draw_head, nods
 
 
 def strengths_of(prosody, **named):
