@@ -16,6 +16,7 @@ from ..emotalker.frames.painting import Painting
 from ..emotalker.motion.motion import Motion
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import exact_rate, write_video
+from .kept import Kept
 from .model import PaintModel, paint_model
 from .progress import Progress
 from .support import device, make_room, without_running_out
@@ -39,6 +40,7 @@ class TalkingVideo(Input.Video):
         stop: int | None = None,
         painting: Painting | None = None,
         model: PaintModel | None = None,
+        kept: Kept | None = None,
     ):
         """
         Args:
@@ -48,16 +50,22 @@ class TalkingVideo(Input.Video):
             start, stop: the frames of it that this video is; None is the end.
             painting: how faces are painted; None leaves them as the rig moves them.
             model: what paints; None is the built-in frame diffusion.
+            kept: the frames of this performance that were drawn before; None for a performance of its own.
         """
         self._portrait, self._motion, self._audio, self._painting, self._model = portrait, motion, audio, painting, model
         self._start, self._stop = start, len(motion) if stop is None else stop
+        self._kept = kept or Kept()
 
     def frames(self, on_step: Callable[[int, torch.Tensor], None] | None = None) -> Iterator[torch.Tensor]:
-        """Renders; yields [n, H, W, 3] uint8. Memory stays the same for any length.
+        """Yields [n, H, W, 3] uint8, rendered once for all nodes that ask. Memory stays the same for any length.
 
         Args:
             on_step: called with the number of frames done and the face [3, s, s] being painted after each painting step.
         """
+        found = self._kept.find(self._start, self._stop)
+        yield from self._kept.keep(self._draw(on_step), self._start, self._stop) if found is None else found
+
+    def _draw(self, on_step: Callable[[int, torch.Tensor], None] | None) -> Iterator[torch.Tensor]:
         height, width = self._portrait.image.shape[:2]
         chunk = max(1, min(CHUNK, CHUNK_PIXELS // (height * width)))
         make_room(chunk * height * width * BYTES_PER_PIXEL)
@@ -97,7 +105,7 @@ class TalkingVideo(Input.Video):
     def range(self, start: int, stop: int) -> "TalkingVideo":
         """Frames start..stop of this video as a video."""
         start, stop = self._start + start, min(self._stop, self._start + stop)
-        return TalkingVideo(self._portrait, self._motion, self._audio, start, stop, self._painting, self._model)
+        return TalkingVideo(self._portrait, self._motion, self._audio, start, stop, self._painting, self._model, self._kept)
 
     def sound(self) -> dict:
         """ComfyUI's AUDIO of exactly this video's time."""

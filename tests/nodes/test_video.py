@@ -1,6 +1,8 @@
 """The sampler's VIDEO as core and newer cores use it: lengths, parts, formats, Cancel."""
 
+import gc
 import io
+from copy import copy
 from types import SimpleNamespace
 
 import av
@@ -11,23 +13,40 @@ FPS, COUNT, RATE = 25.0, 50, 16000
 
 
 @pytest.fixture
-def video(pack, monkeypatch):
+def video(pack, folders, monkeypatch):
     """A video of 2 s whose frame i has the grey level i, and whose sound counts up."""
+    from emotalker_pack.nodes import kept
     from emotalker_pack.nodes import video as module
 
     class Renderer:
+        drawn = []
+
         def __init__(self, portrait, device):
             self.shape = portrait.image.shape
 
         def stream(self, motion, chunk, start, stop, dtype):
             for first in range(start, stop, chunk):
+                self.drawn.append(first)
                 levels = torch.arange(first, min(first + chunk, stop), dtype=dtype)
                 yield levels[:, None, None, None].expand(-1, *self.shape).contiguous()
 
     monkeypatch.setattr(module, "GuideRenderer", Renderer)
+    monkeypatch.setattr(kept, "FREE", 0)
     motion = module.Motion(torch.zeros(COUNT, 52), torch.zeros(COUNT, 6), FPS)
     audio = {"waveform": torch.linspace(-0.5, 0.5, 2 * RATE).expand(1, 1, -1), "sample_rate": RATE}
     return module.TalkingVideo(SimpleNamespace(image=torch.zeros(18, 32, 3)), motion, audio)
+
+
+@pytest.fixture
+def drawn(video):
+    """First frames of all chunks that the renderer has drawn."""
+    from emotalker_pack.nodes import video as module
+
+    return module.GuideRenderer.drawn
+
+
+def in_temp(folders):
+    return [path for path in (folders / "temp").rglob("*") if path.is_file()]
 
 
 def levels(video):
@@ -94,7 +113,7 @@ def test_wishes_of_newer_cores_are_taken_or_refused_by_name(video, tmp_path):
         video.save_to(str(tmp_path / "b.mp4"), bit_depth=10)
     with pytest.raises(ValueError, match="choose mp4"):
         video.save_to(str(tmp_path / "c.mp4"), codec="av1")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.mp4"]
 
 
 def test_cancel_ends_it_and_leaves_no_file(video, tmp_path, monkeypatch):
@@ -114,7 +133,7 @@ def test_cancel_ends_it_and_leaves_no_file(video, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "Progress", Progress)
     with pytest.raises(Cancelled):
         video.save_to(str(tmp_path / "a.mp4"))
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_the_picture_is_shown_in_the_nearest_sampler_upstream(pack, monkeypatch):
@@ -133,3 +152,78 @@ def test_the_picture_is_shown_in_the_nearest_sampler_upstream(pack, monkeypatch)
     for running, expected in (("3", "1"), ("1", "1"), ("4", None)):
         monkeypatch.setattr(progress, "get_executing_context", lambda node=running: SimpleNamespace(node_id=node))
         assert progress.sampler_of_running_node() == expected
+
+
+def test_two_consumers_render_once(video, drawn, folders):
+    first = video.get_components().images
+    assert drawn == list(range(0, COUNT, 4))
+    video.save_to(io.BytesIO())
+    assert torch.equal(video.get_components().images, first)
+    assert levels(video.range(7, 23)) == list(range(7, 23))
+    assert drawn == list(range(0, COUNT, 4))
+    assert len(in_temp(folders)) == 1
+
+
+def test_every_pixel_is_kept(pack, folders, monkeypatch):
+    from emotalker_pack.nodes import kept
+
+    monkeypatch.setattr(kept, "FREE", 0)
+    frames = torch.randint(0, 256, (9, 19, 33, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    store = kept.Kept()
+    assert torch.equal(torch.cat(list(store.keep(iter(frames.split(4)), 10, 19))), frames)
+    assert torch.equal(torch.cat(list(store.find(10, 19))), frames)
+    assert torch.equal(torch.cat(list(store.find(12, 15))), frames[2:5])
+    assert store.find(9, 15) is None and store.find(12, 20) is None
+
+
+def test_what_is_kept_goes_with_its_video(video, folders):
+    part = copy(video).range(0, 10)
+    store = part._kept = type(part._kept)()
+    levels(part)
+    assert len(in_temp(folders)) == 1
+    del part, store
+    gc.collect()
+    assert list((folders / "temp").iterdir()) == []
+
+
+def test_a_cancelled_drawing_leaves_nothing(video, drawn, folders):
+    frames = video.frames()
+    next(frames)
+    next(frames)
+    assert list((folders / "temp").iterdir())
+    frames.close()
+    assert list((folders / "temp").iterdir()) == []
+    assert levels(video) == list(range(COUNT))  # and what was begun is not taken for the whole
+
+
+def test_kept_frames_are_bounded_and_the_oldest_go_first(pack, folders, monkeypatch):
+    from emotalker_pack.nodes import kept
+
+    monkeypatch.setattr(kept, "FREE", 0)
+    frames = torch.randint(0, 256, (8, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    stores = [kept.Kept() for _ in range(3)]
+    list(stores[0].keep(iter([frames]), 0, 8))
+    size = in_temp(folders)[0].stat().st_size
+    monkeypatch.setattr(kept, "LIMIT", int(2.5 * size))
+    for store in stores[1:]:
+        list(store.keep(iter([frames]), 0, 8))
+    assert [store.find(0, 8) is not None for store in stores] == [False, True, True]
+    assert sum(path.stat().st_size for path in in_temp(folders)) <= 2.5 * size
+    monkeypatch.setattr(kept, "LIMIT", size // 2)
+    assert torch.equal(torch.cat(list(stores[0].keep(iter([frames]), 0, 8))), frames)
+    assert stores[0].find(0, 8) is None and in_temp(folders) == []
+
+
+def test_a_file_that_was_deleted_is_drawn_again(video, drawn, folders):
+    levels(video)
+    in_temp(folders)[0].unlink()
+    assert levels(video) == list(range(COUNT))
+    assert len(drawn) == 2 * len(range(0, COUNT, 4))
+
+
+def test_without_room_frames_are_drawn_and_not_kept(video, folders, monkeypatch):
+    from emotalker_pack.nodes import kept
+
+    monkeypatch.setattr(kept, "FREE", 1 << 62)
+    assert levels(video) == list(range(COUNT))
+    assert list((folders / "temp").iterdir()) == []
