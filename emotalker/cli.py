@@ -292,7 +292,7 @@ def _score(options: argparse.Namespace) -> int:
     from .perception.score import score_video
     from .pipeline import usable_device
     from .speech.analyse import analyse_speech
-    from .video.audio import read_audio
+    from .video.audio import read_recording, read_soundtrack
     from .video.decode import video_facts
 
     track = None if options.emotion is None else EmotionTrack.from_text(options.emotion)
@@ -300,7 +300,8 @@ def _score(options: argparse.Namespace) -> int:
         # Placed as `generate` places it: over the speech, at its pauses.
         facts, features = video_facts(options.video), None
         if options.audio or facts.sound:
-            features = analyse_speech(*read_audio(options.audio or options.video), RATE)
+            found = read_recording(options.audio) if options.audio else read_soundtrack(options.video, facts.start)
+            features = analyse_speech(found.sound.waveform, found.sound.sample_rate, RATE)
         reading = read_prompt(options.prompt, EmotionIntensityBlock.load(), facts.seconds or SECONDS, features=features)
         track = reading.track
         for warning in reading.warnings:

@@ -9,7 +9,14 @@ QUOTED = 80
 """Characters of somebody's input that a message repeats at most."""
 
 
+def short(value: object) -> str:
+    """Input as a message repeats it: on one line, QUOTED characters at most."""
+    if isinstance(value, int) and abs(value) >= 10**QUOTED:
+        return f"a number of more than {QUOTED} digits"  # which Python refuses to write out from 4300 on
+    words = " ".join(str(value).split())
+    return words if len(words) <= QUOTED else f"{words[: QUOTED - 3]}..."
+
+
 def quoted(text: object) -> str:
-    """Input as a message repeats it: in quotation marks, on one line, QUOTED characters at most."""
-    words = " ".join(str(text).split())
-    return f'"{words}"' if len(words) <= QUOTED else f'"{words[: QUOTED - 3]}..."'
+    """The same in quotation marks."""
+    return f'"{short(text)}"'

@@ -30,7 +30,7 @@ from .motion.sampling import GUIDANCE, Settings, load_denoiser
 from .motion.take import make_take
 from .picture import load_image
 from .speech.analyse import analyse_speech
-from .video.audio import Sound, read_audio
+from .video.audio import Sound, read_recording
 from .video.encode import FORMATS, Written, check_quality, exact_rate, fitted_size, write_video
 
 LEAST_FPS, MOST_FPS = 8, 120
@@ -189,12 +189,17 @@ def generate(
     paint = PaintSettings(preservation, painting_steps(frames, frame_steps), denoise, frame_guidance, seed=seed)
     device = usable_device(device)
     fps = float(exact_rate(fps))
-    sound = audio if isinstance(audio, Sound) else Sound(*read_audio(audio))
+    warnings = []
+    if isinstance(audio, Sound):
+        sound = audio
+    else:
+        recording = read_recording(audio)
+        sound = recording.sound
+        warnings += recording.warnings
     if prompt is not None and emotion != "":
         raise UserError("There is an emotion and a prompt: give one of the two.")
     track = EmotionTrack.from_text(emotion) if isinstance(emotion, str) else emotion
     kept = load_motion(motion) if isinstance(motion, str | Path) else motion
-    warnings = []
     if not isinstance(portrait, Portrait):
         image = load_image(portrait)
         if kind != "png" and (smaller := shrunk(image, max_size)) is not image:

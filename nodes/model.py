@@ -9,9 +9,10 @@ import comfy.model_management as memory
 import folder_paths
 from comfy_api.latest import io
 
-from ..emotalker.errors import UserError
+from ..emotalker.errors import UserError, quoted, short
 from ..emotalker.frames.denoiser import FrameDenoiser
 from ..emotalker.frames.painting import load_painter
+from .progress import say
 from .support import blame, device, patcher_of
 from .types import PAINTER, schema
 
@@ -19,6 +20,8 @@ FOLDER = "emotalker"
 """Of models, below ComfyUI's folder models."""
 BUILT_IN = "built-in"
 ENDING = ".safetensors"
+MOST_BYTES = 4 << 30
+"""Of a weight file from the hub."""
 NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Of a hub repository: owner/name."""
 
@@ -61,21 +64,38 @@ def fetch(repository: str) -> str:
         UserError: it cannot be fetched or holds no safetensors.
     """
     import huggingface_hub  # only who names a repository needs it
+    from tqdm import tqdm
+
+    class Watched(tqdm):
+        """A bar that Cancel stops."""
+
+        def update(self, n=1):
+            memory.throw_exception_if_processing_interrupted()
+            return super().update(n)
 
     if not NAME.fullmatch(repository) or ".." in repository:
-        raise UserError(f"{repository} is no name of a hub repository: write owner/name.")
+        raise UserError(f"{quoted(repository)} is no name of a hub repository: write owner/name.")
     base = folder_paths.get_folder_paths(FOLDER)[0]
+    place = os.path.join(base, *repository.split("/"))
     try:
-        # Only weights that cannot carry code, and their cards.
-        place = huggingface_hub.snapshot_download(
-            repository, allow_patterns=["*.safetensors", "*.json"], local_dir=os.path.join(base, *repository.split("/"))
-        )
+        known = huggingface_hub.HfApi().model_info(repository, files_metadata=True).siblings
+        sizes = {file.rfilename: file.size or 0 for file in known or ()}
+        chosen = min((name for name in sizes if name.endswith(ENDING) and "/" not in name), default=None)
+        if chosen is None:
+            raise UserError(f"{repository} holds no {ENDING} file: name a repository of EmoTalker weights.")
+        if sizes[chosen] > MOST_BYTES:
+            raise UserError(
+                f"{chosen} of {repository} has {sizes[chosen] / 1e9:.1f} GB, more than any frame diffusion of EmoTalker: name "
+                "another repository."
+            )
+        # Only weights that cannot carry code, and their card.
+        card = chosen.removesuffix(ENDING) + ".json"
+        huggingface_hub.snapshot_download(repository, allow_patterns=[chosen, card], local_dir=place, tqdm_class=Watched)
+    except UserError:
+        raise
     except (huggingface_hub.errors.HfHubHTTPError, OSError, ValueError) as error:
-        raise UserError(f"{repository} could not be fetched ({error}): check its name and the connection.") from error
-    files = sorted(name for name in os.listdir(place) if name.endswith(ENDING))
-    if not files:
-        raise UserError(f"{repository} holds no {ENDING} file: name a repository of EmoTalker weights.")
-    return os.path.join(place, files[0])
+        raise UserError(f"{repository} could not be fetched ({short(error)}): check its name and the connection.") from error
+    return os.path.join(place, chosen)
 
 
 class LoadModel(io.ComfyNode):
@@ -116,4 +136,6 @@ class LoadModel(io.ComfyNode):
                 path = None
             else:
                 path = folder_paths.get_full_path_or_raise(FOLDER, model)
-            return io.NodeOutput(paint_model(path, os.path.getmtime(path) if path else 0.0))
+            made = paint_model(path, os.path.getmtime(path) if path else 0.0)
+            say(f"{os.path.basename(path) if path else 'The built-in frame diffusion'} paints.")
+            return io.NodeOutput(made)

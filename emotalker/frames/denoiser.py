@@ -40,6 +40,10 @@ UNIT_SIZE = 0.3
 """A face unit that is clearly there."""
 
 
+MOST = 4096
+"""Of any size of a frame denoiser."""
+
+
 @dataclass(frozen=True)
 class FrameShape:
     """Size of a frame denoiser.
@@ -61,6 +65,11 @@ class FrameShape:
     def __post_init__(self):
         for name in ("channels", "without"):  # a card's JSON has lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        numbers = (self.size, self.layers, self.tokens, *self.channels)
+        if not all(isinstance(value, int) and 1 <= value <= MOST for value in numbers) or not 1 <= len(self.channels) <= 8:
+            raise ValueError(f"sizes must be whole numbers from 1 to {MOST}")
+        if self.layers > 16:
+            raise ValueError("layers must be 1 to 16")
 
     def to_dict(self) -> dict:
         """For a model card."""

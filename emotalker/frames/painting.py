@@ -7,19 +7,17 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..diffusion import TRAIN_STEPS, make_scheduler, noising
 from ..emotion.track import EmotionTrack
-from ..errors import UserError
+from ..errors import UserError, short
 from ..face.crop import crop_matrices, cut, step_of
 from ..motion.denoiser import RATE
 from ..motion.motion import Motion, sample
 from ..perception.expression import ExpressionRecogniser
 from ..speech.features import SpeechFeatures
-from ..weights import weights_path
+from ..weights import read_header, read_tensors, weights_path
 from .denoiser import (
     BLOCK,
     EAR,
@@ -110,17 +108,23 @@ def load_painter(path: str | Path | None = None, device: str = "cpu") -> FrameDe
         UserError: the file is missing or holds something else.
     """
     path = weights_path("frames") if path is None else Path(path)
-    try:
-        with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-        known = told.get("format") == KIND
-        if known:
-            model = FrameDenoiser(FrameShape(**json.loads(told["shape"])))
-            model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path.name} cannot be used as a frame diffusion ({error}): download or train it again.") from error
-    if not known:
+    told, shapes = read_header(path)
+    if told.get("format") != KIND:
         raise UserError(f"{path.name} holds no frame diffusion of EmoTalker: use a file that `train frames` has made.")
+    try:
+        shape = FrameShape(**json.loads(told["shape"]))
+        with torch.device("meta"):  # nothing is allocated before it is known that the file has what the shape asks for
+            wanted = {name: tuple(value.shape) for name, value in FrameDenoiser(shape).state_dict().items()}
+        if wanted != shapes:
+            raise ValueError("the tensors are not those of its shape")
+        model = FrameDenoiser(shape)
+        model.load_state_dict({key: value.float() for key, value in read_tensors(path).items()})
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{path.name} cannot be used as a frame diffusion ({short(error)}): download or train it again."
+        ) from error
     return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 

@@ -10,10 +10,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..draft import draft
-from ..errors import UserError
+from ..errors import UserError, short
 from ..face.arkit import FACE_UNITS
 
 FORMAT = "emotalker-motion-1"
+MOST_UNIT, MOST_HEAD = 10.0, 360.0
+"""Values from which a motion is taken for damaged; rounding and gains lead a little outside 0..1, never that far."""
+LONGEST = 12 * 3600 * 240
+"""Frames of a file's motion at most: twelve hours at the highest rate."""
 
 
 @dataclass
@@ -47,6 +51,10 @@ class Motion:
             raise UserError(f"the motion's frame rate is {self.fps:g}: use 1 to 240 frames per second.")
         if not (torch.isfinite(self.units).all() and torch.isfinite(self.head).all()):
             raise UserError("the motion holds values that are no numbers: make it again.")
+        if len(self) and not (float(self.units.abs().max()) <= MOST_UNIT and float(self.head.abs().max()) <= MOST_HEAD):
+            raise UserError(
+                "the motion holds impossible values (units far outside 0 to 1, or a head beyond 360°): make it again."
+            )
 
     def __len__(self) -> int:
         return self.units.shape[0]
@@ -152,11 +160,16 @@ class Motion:
                 if tuple(json.loads(metadata["units"])) != FACE_UNITS:
                     raise UserError(f"{path.name} was made for other face units: make the motion again with this version.")
                 notes = {str(name): str(value) for name, value in json.loads(metadata["notes"]).items()}
-                return cls(file.get_tensor("units"), file.get_tensor("head"), float(metadata["fps"]), notes)
+                for name, width in (("units", len(FACE_UNITS)), ("head", 6)):
+                    shape = file.get_slice(name).get_shape()
+                    if len(shape) != 2 or shape[1] != width or shape[0] > LONGEST:
+                        raise UserError(f"{path.name} holds {name} of the shape {shape}, which no motion has: save it again.")
+                return cls(file.get_tensor("units").float(), file.get_tensor("head").float(), float(metadata["fps"]), notes)
         except UserError:
             raise
-        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise UserError(f"the motion file {path.name} cannot be read ({error}): save the motion again.") from None
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            # RuntimeError with RecursionError: notes in notes without end
+            raise UserError(f"the motion file {path.name} cannot be read ({short(error)}): save the motion again.") from None
 
 
 def sample(values: Tensor, rate: float, times: Tensor) -> Tensor:

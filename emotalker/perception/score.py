@@ -8,7 +8,7 @@ Frames pass through once; what stays of each is a row of numbers.
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ..face.finder import Face, FaceFinder
 from ..face.portrait import as_rgb
 from ..picture import load_image
 from ..speech.analyse import analyse_speech
-from ..video.audio import Sound, read_audio
+from ..video.audio import Sound, read_recording, read_soundtrack
 from ..video.decode import read_frames, video_facts
 from .emotions import emotion_match, main_emotions, pooled
 from .expression import ExpressionRecogniser
@@ -187,9 +187,15 @@ def score_video(
         UserError: a file cannot be used; the message says which and what to do.
     """
     facts = video_facts(video)
-    sound = Sound(*read_audio(audio or video)) if audio is not None or facts.sound else None
+    recording = None
+    if audio is not None:
+        recording = read_recording(audio)
+    elif facts.sound:
+        recording = read_soundtrack(video, facts.start)
     image = None if portrait is None else load_image(portrait)
-    return score_stream(read_frames(video), facts.fps, sound, image, device, on_progress, emotion)
+    sound = None if recording is None else recording.sound
+    report = score_stream(read_frames(video), facts.fps, sound, image, device, on_progress, emotion)
+    return report if recording is None else replace(report, notes=(*report.notes, *recording.warnings))
 
 
 class _Watcher:

@@ -1,5 +1,6 @@
 """Frames out of a video file, a few at a time."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,9 @@ _EXACT = Interpolation.BICUBIC
 if hasattr(Interpolation, "ACCURATE_RND"):
     _EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
+MOST_HELD = 60
+"""Seconds that a frame is held at most; a later one comes from a damaged clock."""
+
 
 @dataclass(frozen=True)
 class VideoFacts:
@@ -30,6 +34,7 @@ class VideoFacts:
         metadata: text tags of the container.
         sound: whether it has a sound track.
         seconds: length, as far as the container tells; 0 where it does not.
+        start: seconds of the first picture on the file's clock.
     """
 
     width: int
@@ -38,6 +43,7 @@ class VideoFacts:
     metadata: dict[str, str]
     sound: bool
     seconds: float = 0.0
+    start: float = 0.0
 
 
 def video_facts(path: str | Path) -> VideoFacts:
@@ -48,13 +54,15 @@ def video_facts(path: str | Path) -> VideoFacts:
     """
     with _open(path) as container:
         stream = container.streams.video[0]
-        fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
         seconds = (container.duration or 0) / av.time_base
-        return VideoFacts(stream.width, stream.height, fps, dict(container.metadata), bool(container.streams.audio), seconds)
+        start = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
+        size, tags, sound = (stream.width, stream.height), dict(container.metadata), bool(container.streams.audio)
+        return VideoFacts(*size, _rate(stream), tags, sound, seconds, start)
 
 
 def read_frames(path: str | Path, chunk: int = 8, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:
-    """Decodes a video in chunks.
+    """Decodes a video in chunks, at the constant rate that video_facts tells: frames are placed by their own times, so that
+    one is held where the next is late, and left out where two fall into the same moment.
 
     Args:
         path: video file.
@@ -71,7 +79,7 @@ def read_frames(path: str | Path, chunk: int = 8, start: int = 0, stop: int | No
     reformatter = VideoReformatter()
     with _open(path) as container:
         try:
-            for index, frame in enumerate(container.decode(video=0)):
+            for index, frame in enumerate(_at_constant_rate(container)):
                 if index < start:
                     continue
                 if stop is not None and index >= stop:
@@ -80,18 +88,51 @@ def read_frames(path: str | Path, chunk: int = 8, start: int = 0, stop: int | No
                 if len(waiting) == chunk:
                     yield torch.from_numpy(np.stack(waiting))
                     waiting = []
-        except FFmpegError as error:
+        except (FFmpegError, ValueError) as error:
             raise UserError(f"{Path(path).name} is damaged: export the video again.") from error
     if waiting:
         yield torch.from_numpy(np.stack(waiting))
 
 
+def _rate(stream: av.video.stream.VideoStream) -> Fraction:
+    """Frames per second: the rate that a file is made for, or the mean of one whose frames come as they like."""
+    made, mean = stream.guessed_rate, stream.average_rate
+    if made and mean and abs(made - mean) <= 0.02 * mean:
+        return Fraction(made)
+    return Fraction(mean or made or 25)
+
+
+def _at_constant_rate(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+    rate = _rate(container.streams.video[0])
+    first = shown = None
+    count = 0
+    for frame in container.decode(video=0):
+        if first is None:
+            first = frame.time
+        place = (
+            count + (shown is not None) if frame.time is None or first is None else round((frame.time - first) * float(rate))
+        )
+        if place - count > MOST_HELD * rate:  # a damaged clock
+            if frame.time is None or first is None:
+            place = count + (shown is not None)
+        else:
+            place = math.floor((frame.time - first) * float(rate) + 0.5)
+        if place - count > MOST_HELD * rate:  # a damaged clock
+            place = count + 1
+        while shown is not None and count < place:
+            yield shown
+            count += 1
+        shown = frame
+    if shown is not None:
+        yield shown
+
+
 def _open(path: str | Path) -> av.container.InputContainer:
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise UserError(f"{Path(path).name} could not be opened as a video: choose a video file.") from error
-    if not container.streams.video:
+    if not container.streams.video or container.streams.video[0].codec_context is None:
         container.close()
         raise UserError(f"{Path(path).name} holds no pictures: choose a video file.")
     return container

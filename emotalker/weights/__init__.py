@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from ..errors import UserError
+from ..errors import UserError, short
 
 FOLDER = Path(__file__).parent
 
@@ -32,9 +33,39 @@ def load_weights(name: str, device: str | torch.device = "cpu") -> dict[str, tor
     """Tensors of a shipped weight file, as stored (usually float16).
 
     Raises:
-        UserError: the file is not there.
+        UserError: the file is not there, or damaged.
     """
-    return load_file(weights_path(name), device=str(device))
+    return read_tensors(weights_path(name), device)
+
+
+def read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
+    """(metadata, name to shape) of a safetensors file, without reading its tensors.
+
+    Raises:
+        UserError: not a safetensors file, or cut off.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path.name} is no whole safetensors file ({short(error)}): download or make it again.") from None
+
+
+def read_tensors(path: Path, device: str | torch.device = "cpu") -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file.
+
+    Raises:
+        UserError: not a safetensors file, cut off, or with values that are no finite numbers.
+    """
+    read_header(path)
+    try:
+        tensors = load_file(path, device=str(device))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path.name} cannot be read ({short(error)}): download or make it again.") from None
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise UserError(f"{path.name} holds values that are no numbers, in {short(name)}: download or make it again.")
+    return tensors
 
 
 def load_card(name: str) -> dict:

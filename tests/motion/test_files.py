@@ -5,6 +5,8 @@ import os
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from emotalker.errors import UserError
 from emotalker.face.arkit import UNIT_INDEX
@@ -77,3 +79,75 @@ def test_json_is_complete_readable_and_short():
     assert len(text.splitlines()) == 17 and len(text) < 60_000
     assert json.loads(motion_json(Motion(torch.zeros(2, 52), -torch.zeros(2, 6), 30.0)))["units"] == {}
     assert "-0" not in motion_json(Motion(torch.zeros(2, 52), torch.full((2, 6), -1e-5), 30.0))
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "units", "head", "nan", "nested", "shape", "many digits"])
+def test_a_damaged_motion_is_one_sentence(tmp_path, kind):
+    path = tmp_path / "take.safetensors"
+    make().save(path)
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+    tensors = load_file(path)
+    if kind == "units":
+        tensors["units"][3, 4] = 1e36
+    if kind == "head":
+        tensors["head"][3, 4] = 1e30
+    if kind == "nan":
+        tensors["units"][3, 4] = float("nan")
+    if kind == "shape":
+        tensors["units"] = tensors["units"][:, :9].contiguous()
+    if kind == "nested":
+        facts["notes"] = "[" * 100_000
+    if kind == "many digits":
+        facts["fps"] = "9" * 5000
+    save_file(tensors, path, facts)
+    if kind in ("empty", "cut"):
+        path.write_bytes(path.read_bytes()[: 0 if kind == "empty" else 4000])
+    with pytest.raises(UserError) as caught:
+        load_motion(path)
+    assert len(str(caught.value)) < 260 and "\n" not in str(caught.value)
+
+
+def table(tmp_path, change=lambda rows: None):
+    """A Live Link table of two seconds, changed."""
+    path = tmp_path / "take.csv"
+    save_motion(make(), path)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    change(rows)
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("nan", "no number"), ("1e39", "beyond 1000"), ("-1e39", "beyond 1000"), ("x" * 500, r"xxx\.\.\."), ("", "no number")],
+)
+def test_an_impossible_number_in_a_table_is_named_with_its_place(tmp_path, value, words):
+    def change(rows):
+        rows[4][5] = value
+
+    with pytest.raises(UserError, match=words) as caught:
+        load_motion(table(tmp_path, change))
+    assert "in line 5 under" in str(caught.value) and len(str(caught.value)) < 260
+
+
+def test_a_field_without_end_is_named(tmp_path):
+    def change(rows):
+        rows[2][3] = "1" * 200_000
+
+    with pytest.raises(UserError, match=r"cannot be read in line 3 \(field larger"):
+        load_motion(table(tmp_path, change))
+
+
+def test_a_clock_may_pass_midnight_and_not_run_backwards(tmp_path):
+    def midnight(rows):
+        for i, row in enumerate(rows[1:]):
+            row[0] = f"23:59:59:{i:06.3f}" if i < 25 else f"00:00:{i // 25 - 1:02d}:{i % 25:06.3f}"
+
+    assert load_motion(table(tmp_path, midnight)).fps == 25
+
+    def back(rows):
+        rows[40][0] = "00:00:00:00.000"
+
+    with pytest.raises(UserError, match=r"the timecode '00:00:00:00.000' in line 41, before"):
+        load_motion(table(tmp_path, back))

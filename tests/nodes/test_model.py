@@ -75,21 +75,74 @@ def test_foreign_weights_are_refused(module, weights):
         loaded(module, "other.safetensors")
 
 
-def test_a_repository_is_fetched_into_the_models_folder(module, weights, monkeypatch):
-    import huggingface_hub
+class Hub:
+    """Stands in for the hub: what a repository holds, and what is asked of it."""
 
-    asked = {}
+    def __init__(self, monkeypatch, files: dict[str, int], write=None):
+        import huggingface_hub
 
-    def fetch(repository, allow_patterns, local_dir):
-        asked.update(repository=repository, patterns=allow_patterns, folder=local_dir)
-        weights(Path(local_dir) / "frames.safetensors")
+        self.asked, self.files, self.write = {}, files, write
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: self)
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", self.download)
+
+    def model_info(self, repository, files_metadata):
+        from types import SimpleNamespace
+
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name, size=size) for name, size in self.files.items()])
+
+    def download(self, repository, allow_patterns, local_dir, tqdm_class):
+        self.asked.update(repository=repository, patterns=allow_patterns, folder=local_dir)
+        with tqdm_class(total=1) as bar:
+            bar.update(1)
+        if self.write:
+            self.write(Path(local_dir) / "frames.safetensors")
         return local_dir
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+
+def test_a_repository_is_fetched_into_the_models_folder(module, weights, monkeypatch):
+    hub = Hub(monkeypatch, {"README.md": 10, "frames.safetensors": 1000, "frames.json": 10, "code.py": 10}, weights)
     assert loaded(module, module.BUILT_IN, " someone/emotalker-more ").model.shape.size == 64
-    assert asked["repository"] == "someone/emotalker-more"
-    assert asked["patterns"] == ["*.safetensors", "*.json"]  # nothing that could run
-    assert Path(asked["folder"]) == place(module) / "someone" / "emotalker-more"
+    assert hub.asked["repository"] == "someone/emotalker-more"
+    assert hub.asked["patterns"] == ["frames.safetensors", "frames.json"]  # nothing that could run
+    assert Path(hub.asked["folder"]) == place(module) / "someone" / "emotalker-more"
+
+
+def test_weights_of_gigabytes_are_refused_before_they_are_fetched(module, monkeypatch):
+    hub = Hub(monkeypatch, {"model.safetensors": 20 << 30})
+    with pytest.raises(ValueError, match=r"21\.5 GB"):
+        loaded(module, module.BUILT_IN, "someone/huge")
+    assert hub.asked == {}
+
+
+def test_cancel_ends_the_fetching(module, weights, monkeypatch):
+    import comfy.model_management as memory
+
+    Hub(monkeypatch, {"frames.safetensors": 1000}, weights)
+    memory.interrupt_current_processing()
+    with pytest.raises(memory.InterruptProcessingException):
+        loaded(module, module.BUILT_IN, "someone/slow")
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "shape", "nan", "huge"])
+def test_damaged_weights_are_one_sentence(module, weights, damage):
+    from safetensors.torch import load_file
+
+    path = weights(place(module) / "bad.safetensors")
+    if damage in ("empty", "cut"):
+        path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:5000])
+    else:
+        tensors = load_file(path)
+        shape = dict(TINY)
+        if damage == "nan":
+            tensors[min(tensors)] = tensors[min(tensors)] * float("nan")
+        if damage == "shape":
+            shape["tokens"] = 64
+        if damage == "huge":
+            shape["layers"] = 10**9
+        save_file(tensors, path, {"format": "emotalker frames", "shape": json.dumps(shape)})
+    with pytest.raises(ValueError, match=r"input 'model': bad\.safetensors") as caught:
+        loaded(module, "bad.safetensors")
+    assert len(str(caught.value)) < 260
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b/c", "no such name!", "/etc/passwd"])
@@ -100,13 +153,7 @@ def test_names_that_are_none_never_reach_the_disk(module, name):
 
 
 def test_a_repository_without_weights(module, monkeypatch):
-    import huggingface_hub
-
-    def fetch(repository, allow_patterns, local_dir):
-        Path(local_dir).mkdir(parents=True)
-        return local_dir
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    Hub(monkeypatch, {"README.md": 10})
     with pytest.raises(ValueError, match=r"holds no \.safetensors"):
         loaded(module, module.BUILT_IN, "someone/empty")
 

@@ -3,14 +3,16 @@
 import json
 import math
 from dataclasses import replace
+from fractions import Fraction
 
+import av
 import pytest
 import torch
 from torch.nn.functional import conv2d, interpolate
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
-from emotalker.perception.score import Report, score_stream
+from emotalker.perception.score import Report, score_stream, score_video
 from emotalker.picture import load_image
 from emotalker.video.audio import Sound
 
@@ -166,3 +168,26 @@ def test_nothing_to_score_is_an_error(clip):
         score_stream([clip.frames[:1]], math.inf)
     with pytest.raises(UserError, match="portrait"):
         score_stream([clip.frames[:1]], 25, portrait=torch.zeros(64, 64, 3))
+
+
+def test_a_late_track_is_measured_as_late_and_a_variable_rate_as_in_sync(shared, tmp_path):
+    late = score_video(shared / "cases" / "sync_sound_starts_late.mp4").lip_sync
+    assert late.offset == 10 and late.best_confidence > 0.6
+    source = shared / "cases" / "sync.mp4"
+    with av.open(str(source)) as whole, av.open(str(tmp_path / "varied.mp4"), "w") as part:
+        picture, sound = whole.streams.video[0], whole.streams.audio[0]
+        track, copied = part.add_stream("libx264", rate=25), part.add_stream_from_template(sound)
+        track.width, track.height, track.pix_fmt = picture.width, picture.height, "yuv420p"
+        for packet in whole.demux(picture, sound):
+            if packet.stream is sound and packet.dts is not None:
+                packet.stream = copied
+                part.mux(packet)
+            elif packet.stream is picture:
+                for frame in packet.decode():
+                    if round(frame.time * 25) % 4 != 1:  # every fourth is missing
+                        kept = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+                        kept.pts, kept.time_base = round(frame.time * 25), Fraction(1, 25)
+                        part.mux(track.encode(kept))
+        part.mux(track.encode(None))
+    varied = score_video(tmp_path / "varied.mp4").lip_sync
+    assert varied.offset == 0 and varied.confidence > 0.6

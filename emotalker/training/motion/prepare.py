@@ -25,7 +25,7 @@ from ...motion.mouth import lip_closure
 from ...perception.expression import ExpressionRecogniser
 from ...speech.analyse import analyse_speech
 from ...speech.features import frame_count
-from ...video.audio import read_audio
+from ...video.audio import read_soundtrack
 from ...video.decode import read_frames, video_facts
 from .corpus import VIDEO_SHARD, heard_features, stack, write_shard
 
@@ -116,8 +116,9 @@ def prepare_video(
     Raises:
         UserError: no video, no sound or no face in it.
     """
-    fps = float(video_facts(path).fps)
-    waveform, rate = read_audio(path)
+    facts = video_facts(path)
+    fps, sound = float(facts.fps), read_soundtrack(path, facts.start).sound
+    waveform, rate = sound.waveform, sound.sample_rate
     landmarks, scores, face = [], [], None
     for frames in read_frames(path, chunk=32, stop=int(LONGEST * fps)):
         if face is None:
