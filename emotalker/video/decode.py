@@ -109,16 +109,10 @@ def _at_constant_rate(container: av.container.InputContainer) -> Iterator[av.Vid
     for frame in container.decode(video=0):
         if first is None:
             first = frame.time
-        place = (
-            count + (shown is not None) if frame.time is None or first is None else round((frame.time - first) * float(rate))
-        )
-        if place - count > MOST_HELD * rate:  # a damaged clock
-            if frame.time is None or first is None:
-            place = count + (shown is not None)
-        else:
-            place = math.floor((frame.time - first) * float(rate) + 0.5)
-        if place - count > MOST_HELD * rate:  # a damaged clock
-            place = count + 1
+        place = count + (shown is not None)
+        if frame.time is not None and first is not None:
+            there = math.floor((frame.time - first) * float(rate) + 0.5)
+            place = there if there - count <= MOST_HELD * rate else place  # else the clock is damaged
         while shown is not None and count < place:
             yield shown
             count += 1
