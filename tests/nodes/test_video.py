@@ -18,8 +18,10 @@ def video(pack, folders, monkeypatch):
     from emotalker_pack.nodes import kept
     from emotalker_pack.nodes import video as module
 
+    chunks = []
+
     class Renderer:
-        drawn = []
+        drawn = chunks
 
         def __init__(self, portrait, device):
             self.shape = portrait.image.shape
