@@ -70,8 +70,64 @@ def mouth_chroma(portrait: Portrait, finder: FaceFinder) -> float:
     return 255 * float(chroma(show(renderer, "ah", "ee", "smile", "fear")).amax())
 
 
+_BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+
+
+def brow_pixels(renderer: GuideRenderer, names: list[str]) -> Tensor:
+    """[n,2,bins] of each brow its dark pixels in frames [n], in slices from the temple to the nose, as the portrait's skin
+    above the brow and the brow itself tell what is dark."""
+    units = torch.stack([units_of(EXPRESSIONS[name]) for name in names])
+    drawn = renderer.draw(units - units[:1], torch.zeros(len(names), 6))
+    grey = drawn.frames.mean(1)
+    result = torch.zeros(len(names), 2, 12)
+    ys, xs = torch.meshgrid(*(torch.arange(n) + 0.5 for n in grey.shape[1:]), indexing="ij")
+    for side, marks in enumerate(_BROWS):
+        limit = None
+        for i, points in enumerate(drawn.landmarks[:, list(marks)]):
+            temple, nose = (points[0] + points[9]) / 2, (points[4] + points[5]) / 2
+            length = (nose - temple).norm()
+            along = (nose - temple) / length
+            up = torch.stack([along[1], -along[0]]) * (1 if along[0] > 0 else -1)
+            s = ((xs - temple[0]) * along[0] + (ys - temple[1]) * along[1]) / length
+            t = (xs - temple[0]) * up[0] + (ys - temple[1]) * up[1]
+            edges = [torch.tensor([float((points[k] - temple) @ up) for k in marks_]) for marks_ in (range(5), range(9, 4, -1))]
+            index = (s * 4).clamp(0, 3.999)
+            low = index.long()
+            top, bottom = (torch.lerp(e[low], e[low + 1], index - low) for e in edges)
+            if i == 0:
+                tall = float((edges[0] - edges[1]).median())
+                skin = grey[i][(s > 0.1) & (s < 0.9) & (t > top + 0.8 * tall) & (t < top + 1.6 * tall)].median()
+                hair = grey[i][(s > 0.1) & (s < 0.9) & (t < top) & (t > bottom)].quantile(0.1)
+                limit = (skin + hair) / 2
+            near = (t < top + 0.45 * tall) & (t > bottom - 0.45 * tall) & (s > 0) & (s < 1)
+            dark = near & (grey[i] < limit)
+            result[i, side].index_add_(0, (s[dark] * 12).long(), torch.ones(int(dark.sum())))
+    return result
+
+
+def brow_kept(portrait: Portrait, finder: FaceFinder) -> float:
+    """Least share of a brow's dark pixels left in anger and disgust."""
+    count = brow_pixels(GuideRenderer(portrait), ["rest", "anger", "disgust"]).sum(2)
+    return float((count[1:] / count[:1].clamp(min=1)).amin())
+
+
+def brow_height(portrait: Portrait, finder: FaceFinder) -> float:
+    """Least height of a brow in anger and disgust over its height at rest: median over its length."""
+    count = brow_pixels(GuideRenderer(portrait), ["rest", "anger", "disgust"])
+    # Slices without hair at rest have no height to lose.
+    heights = [(count[1:, side] / count[0, side])[:, count[0, side] >= 3] for side in (0, 1)]
+    return min((float(height.median(1).values.amin()) for height in heights if height.shape[1]), default=1.0)
+
+
+def lowest_tenth(values: list[float]) -> float:
+    """What nine of ten reach."""
+    return sorted(values)[len(values) // 10]
+
+
 MEASURES: dict[str, tuple[Callable[[Portrait, FaceFinder], float], Callable]] = {
     "mouth_chroma": (mouth_chroma, max),
+    "brow_kept": (brow_kept, lowest_tenth),
+    "brow_height": (brow_height, lowest_tenth),
 }
 """Each measure, of a portrait, and how those of many are summed up."""
 

@@ -1,4 +1,4 @@
-"""Make the face units suit a fitted face: as large as its features, eyes that close, lips that meet."""
+"""Make the face units suit a fitted face: as large as its features, brows that stay whole, eyes that close, lips that meet."""
 
 import numpy as np
 import torch
@@ -6,6 +6,7 @@ from torch import Tensor
 
 from .arkit import FACE_UNITS, UNIT_INDEX
 from .contact import Edge, sealed_units
+from .fit_brows import carry_brows
 from .fit_warp import warp_of
 from .landmarks478 import EYE_LOWER, EYE_UPPER, LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
 from .rig import GROUPS, SIDES, Rig
@@ -51,6 +52,7 @@ def suit_units(rig: Rig, rest: Tensor, matrix: Tensor, expression: Tensor, edges
     neutral = rig.vertices @ matrix.T
     posed = neutral + torch.tensordot(expression, units, 1)
     units = units * feature_sizes(rig, rest, neutral, posed, edges)
+    carry_brows(rig, units, rest, matrix[:, 1])
     for side, edge in zip(SIDES, edges[1:], strict=True):
         close_eye(units, rest, expression, edge, UNIT_INDEX[f"eyeBlink{side}"])
     down = -torch.nn.functional.normalize(matrix[:, 1], dim=0)
