@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..emotalker.errors import UserError
 from ..emotalker.motion.denoiser import RATE
 from ..emotalker.speech.analyse import analyse_speech
+from .checks import as_audio, checked
 from .progress import report
 from .support import blame, device, make_room
 from .types import FEATURES, Speech, schema
@@ -41,11 +42,12 @@ class AudioFeatures(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, audio, transcript="") -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "audio"):
-            if audio is None or audio["waveform"].numel() == 0:
+            voice = as_audio(audio)
+            if voice["waveform"].shape[-1] == 0:
                 raise UserError("There is no sound: connect an audio that lasts at least a moment.")
-            voice = {"waveform": audio["waveform"][:1].float().cpu(), "sample_rate": int(audio["sample_rate"])}
             words = transcript.strip() or None
             make_room(ROOM)
             features = analyse_speech(voice["waveform"][0], voice["sample_rate"], RATE, words, device(), report())

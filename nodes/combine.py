@@ -13,6 +13,7 @@ from ..emotalker.errors import UserError
 from ..emotalker.pipeline import MAX_SIZE
 from ..emotalker.video.audio import Sound
 from ..emotalker.video.encode import FORMATS, fitted_size, write_video
+from .checks import as_audio, as_images, checked, parts_of
 from .progress import Progress, say
 from .support import blame, output_names
 from .types import schema
@@ -88,6 +89,7 @@ class VideoCombine(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(
         cls, fps, format, quality, filename_prefix, images=None, video=None, audio=None, max_size=MAX_SIZE
     ) -> io.NodeOutput:
@@ -96,12 +98,14 @@ class VideoCombine(io.ComfyNode):
             if (images is None) == (video is None):
                 wrong = "Neither is connected" if images is None else "Both are connected"
                 raise UserError(f"{wrong}: connect either pictures to images, or a video to video.")
-            frames, size, fps, own = _pictures(images, fps) if video is None else _moving(video)
+        with blame(node, "images" if video is None else "video"):
+            frames, size, fps, own = _pictures(as_images(images), fps) if video is None else _moving(video)
         kind = CHOICES[format]
         with blame(node, "filename_prefix"):
             names = output_names(filename_prefix, FORMATS[kind], cls.hidden.prompt, *size)
             target, file, subfolder = next(names)
-        sound = _sound(audio if audio is not None else own)
+        with blame(node, "audio"):
+            sound = _sound(own if audio is None else as_audio(audio))
         if kind != "png" and (smaller := fitted_size(*size, max_size)) != size:
             say(
                 f"The frames of {size[0]} x {size[1]} pixels are saved with {smaller[0]} x {smaller[1]}: max_size is "
@@ -154,8 +158,8 @@ def _moving(video):
     """The same of a VIDEO; the pack's own is rendered as it is written, any other is what core makes of it."""
     if isinstance(video, TalkingVideo):
         return video.rendered(), video.get_dimensions(), video.get_frame_rate(), video.sound()
-    parts = video.get_components()
-    return *_pictures(parts.images, parts.frame_rate)[:3], parts.audio
+    images, audio, fps = parts_of(video)
+    return *_pictures(images, fps)[:3], audio
 
 
 def _sound(audio: dict | None) -> Sound | None:

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..emotalker.emotion.taxonomy import EMOTIONS
 from ..emotalker.emotion.track import EmotionTrack
+from .checks import checked
 from .support import blame
 from .types import EMOTION, schema
 from .widgets import strength
@@ -43,6 +44,7 @@ class EmotionMixer(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, **strengths) -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "strengths"):
             return io.NodeOutput(EmotionTrack.constant({name: value for name, value in strengths.items() if value > 0}))

@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..emotalker.emotion.track import EmotionTrack
 from . import presets
+from .checks import checked
 from .progress import say
 from .support import blame
 from .types import EMOTION, schema
@@ -48,6 +49,7 @@ class EmotionFromJSON(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, preset, json) -> io.NodeOutput:
         chosen = preset != NO_PRESET
         with blame(cls.SCHEMA.display_name, "preset" if chosen else "json"):
@@ -91,6 +93,7 @@ class EmotionToJSON(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, emotion, preset_name, overwrite) -> io.NodeOutput:
         text = emotion.to_json()
         if not preset_name.strip():

@@ -5,6 +5,7 @@ import torch
 from comfy_api.latest import io
 
 from ..emotalker.frames.sheet import MOST_POSES, contact_sheet, key_poses
+from .checks import checked
 from .progress import say
 from .support import blame
 from .types import EMOTION, FEATURES, PORTRAIT, schema
@@ -45,6 +46,7 @@ class EmotionPreview(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, portrait, emotion, seconds, features=None) -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "emotion"):
             poses = key_poses(emotion, seconds if features is None else features.features.duration)

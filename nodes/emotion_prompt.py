@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 from ..emotalker.emotion.eib import EmotionIntensityBlock
 from ..emotalker.emotion.plot import plot_track
 from ..emotalker.emotion.prompt import read_prompt
+from .checks import checked
 from .progress import say
 from .support import blame, patcher_of
 from .types import EMOTION, FEATURES, schema
@@ -70,6 +71,7 @@ class EmotionPromptEIB(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, prompt, strength, seconds, features=None) -> io.NodeOutput:
         block, patcher = reader()
         memory.load_models_gpu([patcher])

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..emotalker.emotion.compose import append
 from ..emotalker.emotion.taxonomy import ALIASES, COMPOUNDS, EMOTIONS
 from ..emotalker.emotion.track import EASINGS, FADE, EmotionTrack
+from .checks import checked
 from .support import blame
 from .types import EMOTION, schema
 from .widgets import seconds, strength
@@ -63,6 +64,7 @@ class EmotionSegment(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, emotion, strength, start, end, easing, fade, previous=None, mixture=None) -> io.NodeOutput:
         node = cls.SCHEMA.display_name
         with blame(node, "strength"):

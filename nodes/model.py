@@ -1,6 +1,5 @@
 """Load Model."""
 
-import dataclasses
 import functools
 import os
 import re
@@ -10,11 +9,11 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..emotalker.errors import UserError, quoted, short
-from ..emotalker.frames.denoiser import FrameDenoiser
 from ..emotalker.frames.painting import load_painter
+from .checks import checked
 from .progress import say
 from .support import blame, device, patcher_of
-from .types import PAINTER, schema
+from .types import PAINTER, PaintModel, schema
 
 FOLDER = "emotalker"
 """Of models, below ComfyUI's folder models."""
@@ -29,19 +28,6 @@ NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 def register_folder() -> None:
     """Tell ComfyUI about models/emotalker."""
     folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
-
-
-@dataclasses.dataclass(frozen=True)
-class PaintModel:
-    """A frame diffusion and ComfyUI's hold on it.
-
-    Attributes:
-        model: the network.
-        patcher: what memory.load_models_gpu takes.
-    """
-
-    model: FrameDenoiser
-    patcher: object
 
 
 @functools.lru_cache(maxsize=2)
@@ -128,6 +114,7 @@ class LoadModel(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model, repository) -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "repository" if repository.strip() else "model"):
             if repository.strip():

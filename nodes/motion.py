@@ -1,12 +1,15 @@
 """Save Motion, Load Motion and Motion to JSON."""
 
+import collections
 import os
+import time
 
 import folder_paths
 from comfy_api.latest import io, ui
 
 from ..emotalker.draft import TakenError
 from ..emotalker.motion.files import ENDINGS, load_motion, motion_json, save_motion
+from .checks import checked
 from .progress import say
 from .support import blame, chosen_file, fingerprint, output_names
 from .types import MOTION, schema
@@ -16,17 +19,49 @@ FORMATS = {"safetensors": ".safetensors", "csv (Live Link Face)": ".csv"}
 NOTHING = "(no motion file yet)"
 
 
+MOST_FOLDERS = 500
+"""Of each place, that are looked into: the output folder of a busy server may hold far more, and the list is made while the
+server answers nobody else. The nearest come first."""
+
+CLOCK = 2_000_000_000
+"""Nanoseconds; a folder changed twice within this may bear one time on some file systems."""
+_listed: dict[str, tuple[int, list[str], list[str]]] = {}
+"""Folder to (when it was changed, its motion files, its folders): what has not changed is not read again."""
+
+
 def motion_files() -> list[str]:
     """Names of the motions in ComfyUI's input folder, then of those that Save Motion has put into the output folder."""
     found = []
     for folder, mark in ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), " [output]")):
-        names = []
-        for place, _, files in os.walk(folder):
-            inner = os.path.relpath(place, folder)
-            kept = [name for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")]
-            names += [name if inner == "." else f"{inner}/{name}".replace(os.sep, "/") for name in kept]
+        names, waiting = [], collections.deque([""])
+        for _ in range(MOST_FOLDERS):
+            if not waiting:
+                break
+            inner = waiting.popleft()
+            files, folders = _content(os.path.join(folder, inner))
+            names += [inner + name for name in files]
+            waiting += [f"{inner}{name}/" for name in folders]
         found += [name + mark for name in sorted(names, key=str.lower)]
     return found
+
+
+def _content(folder: str) -> tuple[list[str], list[str]]:
+    """Names of a folder's motion files and of its folders; links to folders are not followed, for they may lead in circles."""
+    try:
+        changed = os.stat(folder).st_mtime_ns
+        if folder in _listed and _listed[folder][0] == changed:
+            return _listed[folder][1:]
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+        files = [entry.name for entry in shown if entry.name.lower().endswith(ENDINGS) and entry.is_file()]
+        folders = sorted(entry.name for entry in shown if entry.is_dir(follow_symlinks=False))
+    except OSError:  # gone in the meantime, or not to be read
+        return [], []
+    if len(_listed) > 2 * MOST_FOLDERS:
+        _listed.clear()
+    if time.time_ns() - changed > CLOCK:
+        _listed[folder] = (changed, files, folders)
+    return files, folders
 
 
 class SaveMotion(io.ComfyNode):
@@ -64,6 +99,7 @@ class SaveMotion(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, motion, format, filename_prefix) -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "filename_prefix"):
             names = output_names(filename_prefix, FORMATS[format], cls.hidden.prompt)
@@ -116,6 +152,7 @@ class LoadMotion(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, file) -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "file"):
             motion = load_motion(chosen_file(file))
@@ -147,5 +184,6 @@ class MotionToJSON(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, motion) -> io.NodeOutput:
         return io.NodeOutput(motion_json(motion))

@@ -10,11 +10,13 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..emotalker.errors import UserError
 from ..emotalker.face.finder import FaceFinder
+from ..emotalker.face.portrait import Portrait
 from ..emotalker.perception.expression import ExpressionRecogniser
 from ..emotalker.perception.identity import FaceEmbedder
 from ..emotalker.perception.plot import plot_report
 from ..emotalker.perception.score import Judges, Report, score_stream
 from ..emotalker.video.audio import Sound
+from .checks import as_audio, as_images, checked, parts_of
 from .progress import Progress, say
 from .support import blame, patcher_of
 from .types import EMOTION, PORTRAIT, schema
@@ -90,6 +92,7 @@ class PerceptionScore(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls, fps, images=None, video=None, audio=None, portrait=None, emotion=None, least_identity=0.0, least_lip_sync=0.0,
         least_emotion=0.0,
@@ -99,22 +102,25 @@ class PerceptionScore(io.ComfyNode):
             if (images is None) == (video is None):
                 wrong = "Neither is connected" if images is None else "Both are connected"
                 raise UserError(f"{wrong}: connect either pictures to images, or a video to video.")
-        frames, rate, count, own = _frames(images, fps) if video is None else _of_video(video)
-        audio = audio if audio is not None else own
+        with blame(node, "images" if video is None else "video"):
+            frames, rate, count, own = _frames(as_images(images), fps) if video is None else _of_video(video)
+        with blame(node, "audio"):
+            audio = own if audio is None else as_audio(audio)
         sound = None
         if audio is not None and audio["waveform"].shape[-1]:
-            sound = Sound(audio["waveform"][0], int(audio["sample_rate"]))
+            sound = Sound(audio["waveform"][0], audio["sample_rate"])
+        with blame(node, "portrait"):
+            picture = portrait.image if isinstance(portrait, Portrait) else None if portrait is None else as_images(portrait)[0]
         networks, patcher = judges()
         memory.load_models_gpu([patcher], memory_required=ROOM)
         networks.move(patcher.load_device)
         progress = Progress(count)
-        picture = getattr(portrait, "image", portrait)
         with blame(node, "images" if video is None else "video", "portrait"):
             report = score_stream(
                 frames,
                 rate,
                 sound,
-                None if picture is None else picture[0] if picture.dim() == 4 else picture,
+                picture,
                 patcher.load_device,
                 progress.show,
                 emotion,
@@ -181,5 +187,5 @@ def _of_video(video):
     """The same of a VIDEO; the pack's own is rendered as it is looked at, any other is what core makes of it."""
     if isinstance(video, TalkingVideo):
         return video.frames(), video.get_frame_rate(), video.get_frame_count(), video.sound()
-    parts = video.get_components()
-    return *_frames(parts.images, parts.frame_rate)[:3], parts.audio
+    images, audio, fps = parts_of(video)
+    return *_frames(images, fps)[:3], audio

@@ -10,6 +10,7 @@ from ..emotalker.face.finder import FaceFinder
 from ..emotalker.face.portrait import Portrait
 from ..emotalker.face.preview import draw_preview
 from ..emotalker.picture import load_image
+from .checks import as_images, checked
 from .support import blame, chosen_file, device, fingerprint, onto_device
 from .types import PORTRAIT, schema
 from .widgets import accepted
@@ -82,6 +83,7 @@ class LoadPortrait(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image, face_index, neutralise) -> io.NodeOutput:
         with blame(cls.SCHEMA.display_name, "image"):
             picture = load_image(chosen_file(image))
@@ -114,5 +116,8 @@ class PortraitFromImage(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image, face_index, neutralise) -> io.NodeOutput:
-        return _make(cls, "image", image[0], face_index, neutralise)
+        with blame(cls.SCHEMA.display_name, "image"):
+            picture = as_images(image[:1] if image.ndim == 4 else image)[0]
+        return _make(cls, "image", picture, face_index, neutralise)

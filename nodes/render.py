@@ -5,6 +5,7 @@ import torch
 from comfy_api.latest import io
 
 from ..emotalker.errors import UserError
+from .checks import checked, parts_of
 from .support import blame
 from .types import schema
 from .video import TalkingVideo
@@ -34,19 +35,26 @@ class RenderFrames(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, video, start, count) -> io.NodeOutput:
-        with blame(cls.SCHEMA.display_name, "start"):
-            total = video.get_frame_count()
-            if start >= total:
-                raise UserError(f"Frame {start} lies behind the video's end: it has {total} frames, so use 0 to {total - 1}.")
+        whole = None
+        with blame(cls.SCHEMA.display_name, "video"):
+            if isinstance(video, TalkingVideo):
+                total = video.get_frame_count()
+            else:  # counted as decoded: a file's header may be wrong, and not every pack's video counts its frames
+                whole, audio, fps = parts_of(video)
+                total = len(whole)
+        if start >= total:
+            found = "one frame, frame 0" if total == 1 else f"{total} frames, 0 to {total - 1}"
+            with blame(cls.SCHEMA.display_name, "start"):
+                raise UserError(f"Frame {start} lies behind the video's end: it has {found}.")
         stop = min(start + count, total) if count else total
-        if isinstance(video, TalkingVideo):
+        if whole is None:
             parts = video.range(start, stop).get_components()
             return io.NodeOutput(parts.images, parts.audio, float(parts.frame_rate))
-        parts = video.get_components()
-        audio = None if parts.audio is None else _cut(parts.audio, start, stop, float(parts.frame_rate))
-        images = parts.images[start:stop].to(memory.intermediate_device(), torch.float32)
-        return io.NodeOutput(images, audio, float(parts.frame_rate))
+        audio = None if audio is None else _cut(audio, start, stop, float(fps))
+        images = whole[start:stop].to(memory.intermediate_device(), torch.float32)
+        return io.NodeOutput(images, audio, float(fps))
 
 
 def _cut(audio: dict, start: int, stop: int, fps: float) -> dict:

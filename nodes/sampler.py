@@ -14,6 +14,7 @@ from ..emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser
 from ..emotalker.motion.take import make_take
 from ..emotalker.pipeline import LEAST_FPS, MOST_FPS, check_fps
 from ..emotalker.video.encode import exact_rate
+from .checks import as_masks, checked
 from .progress import report, say
 from .support import blame, patcher_of
 from .types import EMOTION, FEATURES, MOTION, PAINTER, PORTRAIT, schema
@@ -192,6 +193,7 @@ class EmoTalkerSampler(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(
         cls,
         portrait,
@@ -253,7 +255,7 @@ class EmoTalkerSampler(io.ComfyNode):
         painting = None
         if paint.paints:
             with blame(node, "mask"):
-                area = None if mask is None else fitted_mask(mask[0], portrait.image)
+                area = None if mask is None else fitted_mask(as_masks(mask)[0], portrait.image)
             painting = Painting(paint, heard, emotion or EmotionTrack(), area)
         video = TalkingVideo(portrait, take, features.audio, painting=painting, model=model)
         return io.NodeOutput(video, features.audio, float(fps), take)

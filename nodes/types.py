@@ -4,13 +4,14 @@ import dataclasses
 
 from comfy_api.latest import io
 
+from ..emotalker.frames.denoiser import FrameDenoiser
 from ..emotalker.speech.features import SpeechFeatures
 
 PORTRAIT = io.Custom("EMOTALKER_PORTRAIT")  # emotalker.face.portrait.Portrait
 FEATURES = io.Custom("EMOTALKER_FEATURES")  # Speech, below
 EMOTION = io.Custom("EMOTALKER_EMOTION")  # emotalker.emotion.track.EmotionTrack
 MOTION = io.Custom("EMOTALKER_MOTION")  # emotalker.motion.motion.Motion
-PAINTER = io.Custom("EMOTALKER_MODEL")  # nodes.model.PaintModel
+PAINTER = io.Custom("EMOTALKER_MODEL")  # PaintModel, below
 
 CATEGORY = "EmoTalker"
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
@@ -34,3 +35,16 @@ class Speech:
     audio: dict
     transcript: str | None
     features: SpeechFeatures
+
+
+@dataclasses.dataclass(frozen=True)
+class PaintModel:
+    """A frame diffusion and ComfyUI's hold on it.
+
+    Attributes:
+        model: the network.
+        patcher: what memory.load_models_gpu takes.
+    """
+
+    model: FrameDenoiser
+    patcher: object

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from comfy_api.latest import io
 
 from ..emotalker.emotion.taxonomy import MAX_STRENGTH
+from ..emotalker.errors import quoted
 
 
 def strength(name: str, default: float, tooltip: str) -> io.Float.Input:
@@ -28,6 +29,8 @@ def seconds(name: str, default: float, tooltip: str, least: float = 0.0, step: f
 def accepted(check: Callable[[str], object], value: str | None) -> bool | str:
     """What validate_inputs answers: True, or what the check says against a widget's value (None: it is wired)."""
     if value is not None:
+        if not isinstance(value, str):
+            return f"{quoted(value)} is no name: choose one of the list."
         try:
             check(value)
         except ValueError as error:

@@ -68,10 +68,11 @@ class Portrait:
                 "upright or tilted by less than 45 degrees, with eyes and mouth in view."
             )
         if not 0 <= face_index < len(faces):
-            found = "one face was" if len(faces) == 1 else f"{len(faces)} faces were"
+            found, use = "one face was", "0"
+            if len(faces) > 1:
+                found, use = f"{len(faces)} faces were", f"a number from 0 to {len(faces) - 1} (0 is the largest face)"
             raise UserError(
-                f"face_index {face_index} asks for a face that is not there: {found} found in the portrait, "
-                f"so use a number from 0 to {len(faces) - 1} (0 is the largest face)."
+                f"face_index {face_index} asks for a face that is not there: {found} found in the portrait, so use {use}."
             )
         face = faces[face_index]
         irises = float((face.landmarks[468, :2] - face.landmarks[473, :2]).norm())
