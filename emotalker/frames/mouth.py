@@ -35,7 +35,12 @@ _BRIGHTEST = 0.92
 _FINER = 2
 # Edges of the front teeth below where the lips meet, upper and lower, in distances between the eyes (63 mm): dentists find 2
 # to 4 mm of the upper ones shown at rest and an overbite of 2 to 3 mm. The rig's own sit higher.
-_EDGES = (0.05, 0.015)
+_EDGES = (0.05, 0.030)
+# Lower teeth lie this many mouth widths farther behind, so that they never come through the upper ones.
+_OVERBITE = 0.12
+# Light to the corners of the mouth, which cheeks and lips shade: what is left of it there, and the share of its width over
+# which it grows to all of it.
+_CORNER, _CORNER_FADE = 0.40, 0.34
 # Where the portrait shows its teeth, and open lips do not tell where they would meet: down by this share of the mouth's width.
 _TEETH_DOWN = (0.045, 0.075)
 # Light falls off into the mouth: e-folding depth behind the lips, in mouth widths.
@@ -109,10 +114,11 @@ class Mouth:
         self.lit[kind == 2] = 0.8
 
     def _set_teeth(self, rig: Rig, rest: Tensor) -> None:
-        """Tell in `down` how far each tooth is drawn below where the rig has it."""
+        """Tell in `down` how far each tooth is drawn below where the rig has it, and the lower ones behind it."""
         own = self.own_teeth.amax() > 0.5
         marks = rig.landmarks(rest)[:, :2]
         line, unit = float(marks[LIP_LINE].mean(0) @ self._downwards()), float((marks[IRIS[0][0]] - marks[IRIS[1][0]]).norm())
+        self.down[rig.group_vertices("teeth_lower"), 2] = _OVERBITE * self.lips.width
         for name, edge, share in zip(_PARTS[:2], _EDGES, _TEETH_DOWN, strict=True):
             teeth = rig.group_vertices(name)
             down = rest[teeth, :2] @ self._downwards()
@@ -221,8 +227,8 @@ class Mouth:
         # Shadow of the upper lip, and of the cheeks in the corners.
         below = below / self.lips.width
         colour = self.dark + (colour - self.dark) * (1 - 0.4 * torch.exp(-below.clamp(min=0) / 0.035))[:, None]
-        corner = smoothstep(torch.minimum(s, 1 - s), 0.0, 0.18)[:, None]
-        colour = self.dark + (colour - self.dark) * (0.35 + 0.65 * corner)
+        corner = smoothstep(torch.minimum(s, 1 - s), 0.0, _CORNER_FADE)[:, None]
+        colour = self.dark + (colour - self.dark) * (_CORNER + (1 - _CORNER) * corner)
 
         # The portrait's own teeth, where its mouth is open: carried by the upper jaw.
         if self._closed:
