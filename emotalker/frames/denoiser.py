@@ -19,6 +19,7 @@ from torch.nn.functional import grid_sample, interpolate, pixel_shuffle, pixel_u
 from ..diffusion import from_diffusers
 from ..emotion.strength_tokens import TOKEN, StrengthTokens
 from ..emotion.taxonomy import EMOTIONS
+from ..errors import short
 from ..face.arkit import FACE_UNITS
 from ..motion.denoiser import HEARD
 from .guide import MAPS
@@ -44,6 +45,10 @@ MOST = 4096
 """Of any size of a frame denoiser."""
 
 
+MOST, MOST_LEVELS = 4096, 8
+"""Of a shape, so that a file's nonsense is told before a network of it is built."""
+
+
 @dataclass(frozen=True)
 class FrameShape:
     """Size of a frame denoiser.
@@ -65,6 +70,11 @@ class FrameShape:
     def __post_init__(self):
         for name in ("channels", "without"):  # a card's JSON has lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for number in (self.size, *self.channels, self.layers, self.tokens):
+            if type(number) is not int or not 0 < number <= MOST:
+                raise ValueError(f"its shape holds {short(number)}, and a whole number from 1 to {MOST} belongs there")
+        if len(self.channels) > MOST_LEVELS or self.layers > MOST_LEVELS:
+            raise ValueError(f"its shape has more than {MOST_LEVELS} levels or layers")
         numbers = (self.size, self.layers, self.tokens, *self.channels)
         if not all(isinstance(value, int) and 1 <= value <= MOST for value in numbers) or not 1 <= len(self.channels) <= 8:
             raise ValueError(f"sizes must be whole numbers from 1 to {MOST}")

@@ -116,3 +116,11 @@ def test_a_window_drifts_like_its_place_in_the_crop(model):
     assert torch.allclose(model.drift_of(window), whole[..., 4:12, 8:16], atol=1e-5)
     told.steer.zero_()
     assert model.drift_of(told).abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"layers": 10**9}, {"size": 10**5000}, {"channels": [16] * 99}, {"tokens": "32"}, {"size": -1}]
+)
+def test_nonsense_is_refused_before_a_network_of_it_is_built(wrong):
+    with pytest.raises(ValueError, match="its shape h"):
+        FrameShape(**wrong)
