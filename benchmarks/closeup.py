@@ -119,6 +119,16 @@ def brow_height(portrait: Portrait, finder: FaceFinder) -> float:
     return min((float(height.median(1).values.amin()) for height in heights if height.shape[1]), default=1.0)
 
 
+def lid_left(portrait: Portrait, finder: FaceFinder) -> float:
+    """Largest share of an eye's opening that a blink leaves open."""
+    renderer = GuideRenderer(portrait)
+    blink = units_of(EXPRESSIONS["blink"])[None] - portrait.fitted.expression
+    pair = torch.cat([torch.zeros_like(blink), blink])
+    vertices = renderer.fitted.deform(pair) - renderer.offset
+    open_shares = [eye.frame(vertices, torch.zeros(2, 2), renderer.size).coverage.sum((1, 2)) for eye in renderer.eyes.values()]
+    return max(float(shares[1] / shares[0].clamp(min=1)) for shares in open_shares)
+
+
 def lowest_tenth(values: list[float]) -> float:
     """What nine of ten reach."""
     return sorted(values)[len(values) // 10]
@@ -128,6 +138,7 @@ MEASURES: dict[str, tuple[Callable[[Portrait, FaceFinder], float], Callable]] = 
     "mouth_chroma": (mouth_chroma, max),
     "brow_kept": (brow_kept, lowest_tenth),
     "brow_height": (brow_height, lowest_tenth),
+    "lid_left": (lid_left, max),
 }
 """Each measure, of a portrait, and how those of many are summed up."""
 
