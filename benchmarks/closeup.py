@@ -120,7 +120,7 @@ def brow_height(portrait: Portrait, finder: FaceFinder) -> float:
 
 
 def lid_left(portrait: Portrait, finder: FaceFinder) -> float:
-    """Largest share of an eye's opening that a blink leaves open."""
+    """Largest share of an eye's fitted opening that a blink leaves open; white or iris beside a fit is not seen by it."""
     renderer = GuideRenderer(portrait)
     blink = units_of(EXPRESSIONS["blink"])[None] - portrait.fitted.expression
     pair = torch.cat([torch.zeros_like(blink), blink])
