@@ -34,6 +34,8 @@ FORMATS = ("mp4 (h264)", "webm (vp9)", "gif", "animated webp", "png sequence")
 SECONDS = {"short.wav": 1.0, "long.wav": 6.0}
 """Voices; a prompt to be cancelled speaks the long one, or it might end before Cancel comes."""
 
+SETTLE = 12  # seconds; ComfyUI collects what nobody holds every ten
+
 
 def main() -> None:
     """Runs all prompts and prints what became of them."""
@@ -88,8 +90,11 @@ def soak(server: ComfyServer, prompts: int, cancels: int, warm: int, side: int) 
         worker.start()
     for worker in workers:
         worker.join()
-    time.sleep(2)  # the last prompt's node may still be ending
+    time.sleep(SETTLE)  # the last prompt's node may still be ending
     memory.append(resident_mb(server.process.pid))
+    # What the last video keeps in temp goes with it: the server is asked to let its results go, and does when it is idle.
+    client.post("/free", {"unload_models": True, "free_memory": True})
+    time.sleep(SETTLE)
     left = files(server) - before - {path for _, _, outcome in results if outcome for path in saved(server, outcome)}
     said = [wrong for _, wrong, _ in results if wrong]
     return {
