@@ -98,7 +98,7 @@ def test_a_motion_of_another_length_is_fitted_and_told(voice, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (["--portrait", "none.png"], "no picture none.png"),
+        (["--portrait", "none.png"], 'no picture "none.png"'),
         (["--audio", "none.wav"], "no sound file none.wav"),
         (["--emotion", "glad=1"], "glad"),
         (["--face-index", "3"], "face_index 3"),
