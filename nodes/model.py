@@ -9,7 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..emotalker.errors import UserError, quoted, short
-from ..emotalker.frames.painting import load_painter
+from ..emotalker.frames.painting import check_kind, load_painter
 from .checks import checked
 from .progress import say
 from .support import blame, device, patcher_of
@@ -46,8 +46,10 @@ def paint_model(path: str | None = None, changed: float = 0.0) -> PaintModel:
 def fetch(repository: str) -> str:
     """A hub repository's weights in models/emotalker, fetched there if they are not; returns the file's path.
 
+    Of the file that is chosen the header is read first (a few kilobytes), so that other models are not downloaded.
+
     Raises:
-        UserError: it cannot be fetched or holds no safetensors.
+        UserError: it cannot be fetched or holds no frame diffusion as safetensors.
     """
     import huggingface_hub  # only who names a repository needs it
     from tqdm import tqdm
@@ -64,7 +66,8 @@ def fetch(repository: str) -> str:
     base = folder_paths.get_folder_paths(FOLDER)[0]
     place = os.path.join(base, *repository.split("/"))
     try:
-        known = huggingface_hub.HfApi().model_info(repository, files_metadata=True).siblings
+        hub = huggingface_hub.HfApi()
+        known = hub.model_info(repository, files_metadata=True).siblings
         sizes = {file.rfilename: file.size or 0 for file in known or ()}
         chosen = min((name for name in sizes if name.endswith(ENDING) and "/" not in name), default=None)
         if chosen is None:
@@ -74,6 +77,11 @@ def fetch(repository: str) -> str:
                 f"{chosen} of {repository} has {sizes[chosen] / 1e9:.1f} GB, more than any frame diffusion of EmoTalker: name "
                 "another repository."
             )
+        try:
+            header = hub.parse_safetensors_file_metadata(repository, chosen).metadata
+        except huggingface_hub.errors.SafetensorsParsingError as error:
+            raise UserError(f"{chosen} of {repository} is no safetensors file ({short(error)}): name another.") from error
+        check_kind(f"{chosen} of {repository}", header or {})
         # Only weights that cannot carry code, and their card.
         card = chosen.removesuffix(ENDING) + ".json"
         huggingface_hub.snapshot_download(repository, allow_patterns=[chosen, card], local_dir=place, tqdm_class=Watched)

@@ -7,7 +7,7 @@ import folder_paths
 
 from ..emotalker.draft import draft
 from ..emotalker.emotion.track import EmotionTrack
-from ..emotalker.errors import UserError
+from ..emotalker.errors import UserError, quoted, short
 
 ENDING = ".json"
 LONGEST_NAME = 80  # characters
@@ -40,10 +40,9 @@ def path_of(name: str) -> str:
     name = name.strip()
     plain = 0 < len(name) <= LONGEST_NAME and "." not in (name[0], name[-1])
     if not plain or FORBIDDEN.search(name) or RESERVED.fullmatch(name):
-        shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
         raise UserError(
-            f"{shown!r} cannot be the name of a preset: use 1 to {LONGEST_NAME} letters, digits, spaces, - and _, without a "
-            "folder."
+            f"{quoted(name)} cannot be the name of a preset: use 1 to {LONGEST_NAME} letters, digits, spaces, - and _, "
+            "without a folder."
         )
     return os.path.join(folder(), name + ENDING)
 
@@ -56,7 +55,7 @@ def load(name: str) -> EmotionTrack:
     """
     path = path_of(name)
     if not os.path.isfile(path):
-        raise UserError(f"there is no preset {name!r}: save one by Emotion to JSON, or choose another.")
+        raise UserError(f"there is no preset {quoted(name)}: save one by Emotion to JSON, or choose another.")
     return EmotionTrack.from_json(_read(path))
 
 
@@ -96,8 +95,8 @@ def _read(path: str) -> str:
     name = os.path.basename(path)[: -len(ENDING)]
     try:
         if os.path.getsize(path) > LARGEST_FILE:
-            raise UserError(f"the preset '{name}' is too large to be an emotion timeline: choose another.")
+            raise UserError(f"the preset {quoted(name)} is too large to be an emotion timeline: choose another.")
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the preset '{name}' cannot be read ({error}): save it again.") from error
+        raise UserError(f"the preset {quoted(name)} cannot be read ({short(error)}): save it again.") from error

@@ -14,7 +14,7 @@ import folder_paths
 import torch
 
 from ..emotalker.draft import check_target
-from ..emotalker.errors import UserError, quoted
+from ..emotalker.errors import UserError, quoted, short
 
 
 @contextlib.contextmanager
@@ -43,9 +43,9 @@ def chosen_file(name: str) -> str:
     base = os.path.abspath(base or folder_paths.get_input_directory())
     path = os.path.abspath(os.path.join(base, inner.strip()))
     if os.path.commonpath([base, path]) != base:
-        raise UserError(f"{name} lies outside ComfyUI's folders: upload the file, or put it into the input folder.")
+        raise UserError(f"{short(name)} lies outside ComfyUI's folders: upload the file, or put it into the input folder.")
     if not os.path.isfile(path):
-        raise UserError(f"There is no file {name} in ComfyUI's folders: upload it, or choose another.")
+        raise UserError(f"There is no file {short(name)} in ComfyUI's folders: upload it, or choose another.")
     return path
 
 

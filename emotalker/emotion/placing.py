@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..errors import quoted
 from .marks import Mark
 from .timeline import Passage
 
@@ -80,9 +81,9 @@ def place(
                 continue
             outside = group[0].window is not None and start >= seconds - SHORTEST
             warnings.append(
-                f"'{text}' begins after the end of the speech ({seconds:g} s): it is left out."
+                f"{quoted(text)} begins after the end of the speech ({seconds:g} s): it is left out."
                 if outside
-                else f"'{text}' has no time of its own and is left out: give it an end after its start."
+                else f"{quoted(text)} has no time of its own and is left out: give it an end after its start."
             )
             continue
         whole = group[0].window is None and len(groups) == 1
@@ -98,9 +99,9 @@ def _stated(mark: Mark | None, seconds: float, words, warnings: list[str], inste
     at = mark.seconds(seconds, words)
     if at is None:
         warnings.append(
-            f"The word '{mark.word}' is not in the transcript, so {instead}: give the transcript as it is spoken."
+            f"The word {quoted(mark.word)} is not in the transcript, so {instead}: give the transcript as it is spoken."
             if words
-            else f"Nothing tells when the word '{mark.word}' is spoken, so {instead}: give the transcript."
+            else f"Nothing tells when the word {quoted(mark.word)} is spoken, so {instead}: give the transcript."
         )
     return at
 
@@ -130,7 +131,9 @@ def _spread(group, start: float, end: float, seconds: float, words, speech, warn
     last = known[0]
     for index in range(1, count):
         if known[index] is not None and known[index] <= last:
-            warnings.append(f"'{group[index].text}' is told after something that begins later: its stated time is not used.")
+            warnings.append(
+                f"{quoted(group[index].text)} is told after something that begins later: its stated time is not used."
+            )
             known[index] = None
         last = known[index] if known[index] is not None else last
     borders = _fill(known, lengths, [p.weight for p in group], speech)

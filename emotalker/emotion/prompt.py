@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import quoted
 from ..motion import prosody
 from ..speech.features import SpeechFeatures
 from .actions import Found, find_actions
@@ -210,17 +211,13 @@ def _emotions(block: "EmotionIntensityBlock", found: Sequence[Found], warnings: 
             strengths.append({})
             continue
         if reading.truncated:
-            warnings.append(f"'{_short(actions.rest)}' is long: only its beginning is read for emotions.")
+            warnings.append(f"{quoted(actions.rest)} is long: only its beginning is read for emotions.")
         if not reading.understood:
             warnings.append(
-                f"No emotion was recognised in '{_short(actions.rest)}': it is shown neutral. Name a feeling in English."
+                f"No emotion was recognised in {quoted(actions.rest)}: it is shown neutral. Name a feeling in English."
             )
         strengths.append(dict(reading.strengths))
     return strengths
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57].rstrip() + "…"
 
 
 def _segments(one: Placed, actions: Found, strengths: Mapping[str, float], length: float) -> list[Segment]:

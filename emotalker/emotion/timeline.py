@@ -13,6 +13,7 @@ Rules of ours, which the placing follows where a prompt leaves time open:
 import re
 from dataclasses import dataclass, replace
 
+from ..errors import short
 from .marks import END, START, Mark, split_marks
 from .order import Draft, cut
 
@@ -81,7 +82,7 @@ def parse_timeline(prompt: str) -> tuple[Passage, ...]:
             if piece.end is not None:
                 found[-1] = replace(found[-1], end=piece.end)
         if found and piece.unread:
-            note = f'{piece.unread} in the prompt is no time: write for example [0-2.5s], [40%-] or {{word: "never"}}.'
+            note = f'{short(piece.unread)} in the prompt is no time: write for example [0-2.5s], [40%-] or {{word: "never"}}.'
             found[0] = replace(found[0], warning=note)
         passages += found
     return tuple(_around(passages))

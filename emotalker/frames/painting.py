@@ -1,7 +1,7 @@
 """Paint guide frames: few denoising steps from the guide on, with the portrait's information preserved at every one."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -109,8 +109,7 @@ def load_painter(path: str | Path | None = None, device: str = "cpu") -> FrameDe
     """
     path = weights_path("frames") if path is None else Path(path)
     told, shapes = read_header(path)
-    if told.get("format") != KIND:
-        raise UserError(f"{path.name} holds no frame diffusion of EmoTalker: use a file that `train frames` has made.")
+    check_kind(path.name, told)
     try:
         shape = FrameShape(**json.loads(told["shape"]))
         with torch.device("meta"):  # nothing is allocated before it is known that the file has what the shape asks for
@@ -126,6 +125,16 @@ def load_painter(path: str | Path | None = None, device: str = "cpu") -> FrameDe
             f"{path.name} cannot be used as a frame diffusion ({short(error)}): download or train it again."
         ) from error
     return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def check_kind(name: str, told: Mapping[str, str]) -> None:
+    """Whether a weight file is a frame diffusion, by the metadata in its header.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    if told.get("format") != KIND:
+        raise UserError(f"{name} holds no frame diffusion of EmoTalker: use a file that `train frames` has made.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ from ..errors import UserError, short
 from ..face.arkit import FACE_UNITS
 
 FORMAT = "emotalker-motion-1"
-MOST_UNIT, MOST_HEAD = 10.0, 360.0
-"""Values from which a motion is taken for damaged; rounding and gains lead a little outside 0..1, never that far."""
+SLACK, MOST_TURN, MOST_SHIFT = 0.01, 90.0, 10.0
+"""How far units of a file may lie outside 0..1 (rounding), degrees that a head turns and eye distances that it shifts at most:
+whatever lies beyond was not written by `save`, for nothing here makes it."""
 LONGEST = 12 * 3600 * 240
 """Frames of a file's motion at most: twelve hours at the highest rate."""
 
@@ -51,10 +52,6 @@ class Motion:
             raise UserError(f"the motion's frame rate is {self.fps:g}: use 1 to 240 frames per second.")
         if not (torch.isfinite(self.units).all() and torch.isfinite(self.head).all()):
             raise UserError("the motion holds values that are no numbers: make it again.")
-        if len(self) and not (float(self.units.abs().max()) <= MOST_UNIT and float(self.head.abs().max()) <= MOST_HEAD):
-            raise UserError(
-                "the motion holds impossible values (units far outside 0 to 1, or a head beyond 360°): make it again."
-            )
 
     def __len__(self) -> int:
         return self.units.shape[0]
@@ -147,7 +144,7 @@ class Motion:
         """Read what `save` wrote.
 
         Raises:
-            UserError: no such file, not a motion, or made for other face units.
+            UserError: no such file, not a motion, made for other face units, or damaged (see SLACK).
         """
         path = Path(path)
         if not path.is_file():
@@ -164,7 +161,20 @@ class Motion:
                     shape = file.get_slice(name).get_shape()
                     if len(shape) != 2 or shape[1] != width or shape[0] > LONGEST:
                         raise UserError(f"{path.name} holds {name} of the shape {shape}, which no motion has: save it again.")
-                return cls(file.get_tensor("units").float(), file.get_tensor("head").float(), float(metadata["fps"]), notes)
+                units, head = file.get_tensor("units").float(), file.get_tensor("head").float()
+                motion = cls(units, head, float(metadata["fps"]), notes)
+            if len(motion) and (units.min() < -SLACK or units.max() > 1 + SLACK):
+                worst = max(float(units.max()), float(-units.min()) + 1)
+                raise UserError(
+                    f"the motion file {path.name} is damaged: its face units lie up to {worst - 1:.3g} outside 0 to 1, so save "
+                    "the motion again."
+                )
+            if (head[:, :3].abs() > MOST_TURN).any() or (head[:, 3:].abs() > MOST_SHIFT).any():
+                raise UserError(
+                    f"the motion file {path.name} is damaged: its head turns by more than {MOST_TURN:g}° or shifts by more "
+                    f"than {MOST_SHIFT:g} distances between the eyes, so save the motion again."
+                )
+            return motion
         except UserError:
             raise
         except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:

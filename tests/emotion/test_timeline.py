@@ -211,9 +211,9 @@ def test_marks_on_words_follow_the_transcript(prompt, expected):
 @pytest.mark.parametrize(
     ("prompt", "says"),
     [
-        ('{word: "always"} angry', "'always' is not in the transcript"),
-        ("[0-2s] calm [7s-] angry", "'angry' begins after the end"),
-        ("calm, after three seconds sad, after two seconds happy", "'happy' is told after"),
+        ('{word: "always"} angry', '"always" is not in the transcript'),
+        ("[0-2s] calm [7s-] angry", '"angry" begins after the end'),
+        ("calm, after three seconds sad, after two seconds happy", '"happy" is told after'),
     ],
 )
 def test_what_has_no_place_is_said(prompt, says):
@@ -250,3 +250,9 @@ def test_many_passages_stay_in_order_and_inside():
 @pytest.mark.parametrize("prompt", ["", "   ", "...", "[0-2s]", "then", "then then then", "{}", "[]", "]]{{[", "\n\n"])
 def test_no_words_are_no_crash(prompt):
     assert len(parse_timeline(prompt)) <= 1
+
+
+def test_warnings_repeat_80_characters_at_most():
+    mark = f"[{'soon ' * 100}]"
+    (warned,) = [one.warning for one in parse_timeline(f"{mark} calm") if one.warning]
+    assert "..." in warned and len(warned) < 200

@@ -70,3 +70,28 @@ def test_senseless_requests_are_refused():
         Motion(torch.zeros(4, 52), torch.zeros(4, 6), 0.0)
     with pytest.raises(UserError, match="no numbers"):
         Motion(torch.full((4, 52), float("nan")), torch.zeros(4, 6), 25.0)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("units", 1.02, "face units lie up to 0.02 outside 0 to 1"),
+        ("units", -0.5, "face units lie up to 0.5 outside 0 to 1"),
+        ("head", 91.0, "turns by more than 90°"),
+        ("head", -1e30, "turns by more than 90°"),
+        ("shift", 11.0, "shifts by more than 10 distances"),
+    ],
+)
+def test_a_file_with_values_that_no_take_has_is_damaged(tmp_path, place, value, words):
+    take = make()
+    (take.head if place != "units" else take.units)[2, 4 if place == "shift" else 1] = value
+    take.save(tmp_path / "take.safetensors")
+    with pytest.raises(UserError, match=f"take.safetensors is damaged: .*{words}"):
+        Motion.load(tmp_path / "take.safetensors")
+
+
+def test_rounding_a_little_beyond_the_range_is_no_damage(tmp_path):
+    take = make()
+    take.units[2, 1], take.units[3, 1], take.head[1, 0] = 1.009, -0.009, 89.0
+    take.save(tmp_path / "take.safetensors")
+    assert torch.equal(Motion.load(tmp_path / "take.safetensors").units, take.units)

@@ -78,10 +78,11 @@ def test_foreign_weights_are_refused(module, weights):
 class Hub:
     """Stands in for the hub: what a repository holds, and what is asked of it."""
 
-    def __init__(self, monkeypatch, files: dict[str, int], write=None):
+    def __init__(self, monkeypatch, files: dict[str, int], write=None, header=None):
         import huggingface_hub
 
         self.asked, self.files, self.write = {}, files, write
+        self.header = {"format": "emotalker frames"} if header is None else header
         monkeypatch.setattr(huggingface_hub, "HfApi", lambda: self)
         monkeypatch.setattr(huggingface_hub, "snapshot_download", self.download)
 
@@ -89,6 +90,16 @@ class Hub:
         from types import SimpleNamespace
 
         return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name, size=size) for name, size in self.files.items()])
+
+    def parse_safetensors_file_metadata(self, repository, name):
+        from types import SimpleNamespace
+
+        import huggingface_hub
+
+        assert name in self.files
+        if self.header == "damaged":
+            raise huggingface_hub.errors.SafetensorsParsingError("the header is no JSON")
+        return SimpleNamespace(metadata=self.header)
 
     def download(self, repository, allow_patterns, local_dir, tqdm_class):
         self.asked.update(repository=repository, patterns=allow_patterns, folder=local_dir)
@@ -111,6 +122,17 @@ def test_weights_of_gigabytes_are_refused_before_they_are_fetched(module, monkey
     hub = Hub(monkeypatch, {"model.safetensors": 20 << 30})
     with pytest.raises(ValueError, match=r"21\.5 GB"):
         loaded(module, module.BUILT_IN, "someone/huge")
+    assert hub.asked == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [({"format": "pt"}, "holds no frame diffusion"), ({}, "holds no frame diffusion"), ("damaged", "is no safetensors file")],
+)
+def test_other_models_are_refused_by_their_header_before_they_are_fetched(module, monkeypatch, header, words):
+    hub = Hub(monkeypatch, {"model.safetensors": 2 << 30}, header=header)
+    with pytest.raises(ValueError, match=rf"model\.safetensors of someone/other {words}"):
+        loaded(module, module.BUILT_IN, "someone/other")
     assert hub.asked == {}
 
 

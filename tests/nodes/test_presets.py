@@ -39,6 +39,12 @@ def test_nothing_is_overwritten_unless_asked_and_what_happened_is_said(presets, 
     assert presets.load("a") == tracks[1] and presets.fingerprint("a") != before
 
 
+def test_what_is_typed_is_repeated_in_80_characters_at_most(presets):
+    with pytest.raises(ValueError, match="cannot be the name") as said:
+        presets.load("x" * 5000)
+    assert "x" * 77 + "..." in str(said.value) and "x" * 81 not in str(said.value)
+
+
 BAD = [
     "",
     " ",
@@ -70,7 +76,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused_in_one_sentence(presets, tr
 
 
 def test_a_missing_and_a_broken_preset_are_named(presets, tmp_path):
-    with pytest.raises(ValueError, match="there is no preset 'x'"):
+    with pytest.raises(ValueError, match='there is no preset "x"'):
         presets.load("x")
     folder = tmp_path / "user" / "default" / "emotalker" / "emotions"
     folder.mkdir(parents=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from ....errors import UserError
+from ....errors import UserError, quoted
 
 FED_PATH = Path(__file__).with_name("fed.tsv.gz")
 SPLITS = ("train", "dev", "test")
@@ -72,7 +72,7 @@ def load_fed(split: str | None = None, path: Path | str = FED_PATH) -> list[Item
         UserError: unknown split, no such file, or a file that does not follow the format; the message names the line.
     """
     if split is not None and split not in SPLITS:
-        raise UserError(f"FED has no split '{split}': use one of {', '.join(SPLITS)}.")
+        raise UserError(f"FED has no split {quoted(split)}: use one of {', '.join(SPLITS)}.")
     path = Path(path)
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")
@@ -102,7 +102,9 @@ def _item(line: str, number: int, name: str) -> Item:
         raise UserError(f"{where} has {len(cells)} columns: it needs {len(COLUMNS)}, separated by tabs.")
     id_, split, kind, text, *numbers = cells
     if split not in SPLITS or kind not in KINDS:
-        raise UserError(f"{where} says split '{split}' and kind '{kind}': use splits and kinds that README.md lists.")
+        raise UserError(
+            f"{where} says split {quoted(split)} and kind {quoted(kind)}: use splits and kinds that README.md lists."
+        )
     if not text.strip():
         raise UserError(f"{where} has no text: write a description or remove the line.")
     try:
@@ -119,5 +121,5 @@ def _refuse_doubles(items: list[Item], name: str) -> None:
         seen: set[str] = set()
         for key in keys:
             if key in seen:
-                raise UserError(f"the FED file {name} has the {what} '{key}' twice: remove one of the two lines.")
+                raise UserError(f"the FED file {name} has the {what} {quoted(key)} twice: remove one of the two lines.")
             seen.add(key)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 from ....emotion.taxonomy import EMOTIONS
-from ....errors import UserError
+from ....errors import UserError, short
 from .data import Item, load_fed, row_of
 from .denial import CALM, DENIED, denied
 from .lexicon import MARKED, Degree, Word, apply_degree, degrees, words
@@ -82,9 +82,9 @@ def generate_fed(count: int = 30_000, seed: int = 0, noise: float = 0.25) -> lis
         UserError: count or noise out of range.
     """
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST:
-        raise UserError(f"the count of FED items to generate is {count!r}: use a whole number from 0 to {MOST}.")
+        raise UserError(f"the count of FED items to generate is {short(count)}: use a whole number from 0 to {MOST}.")
     if not 0 <= noise <= 1:
-        raise UserError(f"the noise of the FED generator is {noise!r}: use a number from 0 to 1.")
+        raise UserError(f"the noise of the FED generator is {short(noise)}: use a number from 0 to 1.")
     random = Random(f"fed {seed}")  # a string seeds the same on every platform
     seen = {item.text.casefold() for item in load_fed()}
     names, weights = list(TEMPLATES), [weight for _, weight in TEMPLATES.values()]
