@@ -25,12 +25,32 @@ MOST_CHANNELS = 64
 """Of a sound; what has more of them than samples is stored the other way round."""
 LEAST_RATE, MOST_RATE = 1000, 768_000
 """Samples a second that a sound may have."""
+MOST_FPS = 1000
+"""Frames per second that a video of another pack may have."""
 LEVELS = {torch.int16: (0, 1 << 15), torch.int32: (0, 1 << 31), torch.uint8: (128, 128)}
 """Whole numbers as sound: (silence, full level)."""
 
 
 def _is_array(value: object) -> bool:
-    return isinstance(value, torch.Tensor | np.ndarray)
+    """Whether it is numbers in rows and columns: no sparse tensor, none without values (meta), no array of objects."""
+    if isinstance(value, torch.Tensor):
+        return value.layout == torch.strided and not value.is_meta
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
+
+
+def _tensor(values: object, what: str) -> torch.Tensor:
+    """Numbers of any pack as a tensor.
+
+    Raises:
+        UserError: they are none.
+    """
+    try:
+        values = values if isinstance(values, torch.Tensor) else torch.as_tensor(values)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        values = None
+    if not _is_array(values):
+        raise UserError(f"The {what} hold no numbers that can be read: connect a plain tensor.")
+    return values.detach()
 
 
 SOCKETS: dict[str, tuple[Callable[[object], bool], str]] = {
@@ -58,6 +78,9 @@ def checked(execute: Callable) -> Callable:
     def run(cls, *args, **inputs):
         for entry in cls.SCHEMA.inputs:
             if entry.id in inputs:
+                if entry.optional and inputs[entry.id] is None:
+                    del inputs[entry.id]  # as if it were not there: execute knows what stands in for it
+                    continue
                 try:
                     inputs[entry.id] = _fitting(cls, entry, inputs[entry.id])
                 except UserError as error:
@@ -69,8 +92,6 @@ def checked(execute: Callable) -> Callable:
 
 def _fitting(cls, entry, value: object) -> object:
     if value is None:
-        if entry.optional:
-            return None
         raise UserError("There is nothing here: connect it, or give it a value.")
     if isinstance(entry, io.Int.Input | io.Float.Input):
         return _number(entry, value)
@@ -124,10 +145,10 @@ def as_audio(audio: Mapping) -> dict:
         UserError: there is no sound in it.
     """
     try:
-        waveform, rate = audio["waveform"], audio["sample_rate"]
-        waveform = torch.as_tensor(waveform).detach()
-        rate = int(rate)
-    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError):
+        waveform, rate = _tensor(audio["waveform"], "sound's samples"), int(audio["sample_rate"])
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UserError("This is no sound that can be read: connect an AUDIO with waveform and sample_rate.") from None
     if not LEAST_RATE <= rate <= MOST_RATE:
         raise UserError(f"The sound has {quoted(rate)} samples a second: use one with {LEAST_RATE} to {MOST_RATE}.")
@@ -167,7 +188,7 @@ def as_images(images) -> torch.Tensor:
     Raises:
         UserError: there is no picture in it.
     """
-    images = torch.as_tensor(images).detach()
+    images = _tensor(images, "pictures")
     shape = tuple(images.shape)
     if images.dim() == 3 and shape[-1] <= 4:
         images = images[None]
@@ -193,7 +214,7 @@ def as_masks(masks) -> torch.Tensor:
     Raises:
         UserError: there is no mask in it.
     """
-    masks = torch.as_tensor(masks).detach()
+    masks = _tensor(masks, "mask's values")
     shape = tuple(masks.shape)
     if masks.dim() == 2:
         masks = masks[None]
@@ -218,6 +239,13 @@ def _floats(values: torch.Tensor, what: str) -> torch.Tensor:
 
 
 def parts_of(video):
-    """What core's VIDEO holds: (images [N, H, W, 3] float, AUDIO or None, frames per second)."""
+    """What core's VIDEO holds: (images [N, H, W, 3] float, AUDIO or None, frames per second as the video tells it).
+
+    Raises:
+        UserError: there is no picture in it, or its rate is none.
+    """
     parts = video.get_components()
-    return as_images(parts.images), None if parts.audio is None else as_audio(parts.audio), parts.frame_rate
+    rate = parts.frame_rate
+    if not isinstance(rate, Real) or isinstance(rate, bool) or not 0 < rate <= MOST_FPS:
+        raise UserError(f"The video has {quoted(rate)} frames a second: connect one with at most {MOST_FPS}.")
+    return as_images(parts.images), None if parts.audio is None else as_audio(parts.audio), rate

@@ -12,8 +12,8 @@ from ..emotalker.errors import UserError, quoted, short
 ENDING = ".json"
 LONGEST_NAME = 80  # characters
 LARGEST_FILE = 1 << 20  # bytes; a preset of a thousand segments takes a tenth of it
-# What Windows, macOS or Linux would not take in a file's name, what would lead to another folder, and control characters.
-FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
+# What Windows, macOS or Linux would not take in a file's name, what would lead to another folder, control characters and half characters.
+FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows
 
 
@@ -76,8 +76,10 @@ def save(name: str, track: EmotionTrack, overwrite: bool) -> str:
     return f"The preset '{name}' was {'replaced' if there else 'saved'}. Press R in the editor to see it in Emotion from JSON."
 
 
-def fingerprint(name: str) -> str:
+def fingerprint(name: str | None) -> str:
     """Changes when a preset's content does; "" without a preset."""
+    if not isinstance(name, str):
+        return ""
     try:
         return _read(path_of(name))
     except UserError:

@@ -49,8 +49,10 @@ def chosen_file(name: str) -> str:
     return path
 
 
-def fingerprint(name: str) -> str:
-    """Changes when a chosen file's content does."""
+def fingerprint(name: str | None) -> str:
+    """Changes when a chosen file's content does; "" for a name that comes over a wire and is not known yet (None)."""
+    if not isinstance(name, str):
+        return ""
     try:
         with open(chosen_file(name), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
@@ -120,7 +122,7 @@ def expanded(prefix: str, prompt: dict | None = None) -> str:
 
     prefix = re.sub(r"%date:([^%]*)%", date, prefix)
     prefix = re.sub(r"%([^%./\\]+)\.([^%./\\]+)%", widget, prefix)
-    return re.sub(r'[\x00-\x1f<>:"|?*]', "-", prefix)
+    return re.sub(r'[\x00-\x1f\ud800-\udfff<>:"|?*]', "-", prefix)
 
 
 def device() -> torch.device:

@@ -235,3 +235,42 @@ def test_folders_that_have_not_changed_are_not_read_again(pack, folders, monkeyp
     first = motion.motion_files()
     monkeypatch.setattr(motion.os, "scandir", lambda _: pytest.fail("read again"))
     assert motion.motion_files() == first == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        torch.full((1, 8, 8, 3), 0.5).to_sparse(),
+        torch.full((1, 8, 8, 3), 0.5, device="meta"),
+        np.full((1, 8, 8, 3), "a"),
+        np.full((1, 8, 8, 3), None),
+        "pictures",
+        [[1], [1, 2]],
+    ],
+)
+def test_what_holds_no_plain_numbers_is_refused(checks, values):
+    for turned in (checks.as_images, checks.as_masks, lambda it: checks.as_audio({"waveform": it, "sample_rate": 16000})):
+        with pytest.raises(ValueError, match="hold no numbers that can be read"):
+            turned(values)
+    assert not checks._is_array(values)
+
+
+@pytest.mark.parametrize("rate", [0, -25, NAN, math.inf, 10**400, 1001, None, "25", True])
+def test_a_video_of_another_pack_needs_a_rate(checks, rate):
+    from types import SimpleNamespace
+
+    parts = SimpleNamespace(images=torch.ones(1, 8, 8, 3), audio=None, frame_rate=rate)
+    with pytest.raises(ValueError, match="frames a second"):
+        checks.parts_of(SimpleNamespace(get_components=lambda: parts))
+
+
+def test_an_optional_input_of_nothing_is_as_if_it_were_not_there(checks):
+    from types import SimpleNamespace
+
+    from comfy_api.latest import io
+
+    class Node:
+        SCHEMA = SimpleNamespace(display_name="A node", inputs=[io.String.Input("words", optional=True)])
+
+    run = checks.checked(lambda cls, words="silence": words)
+    assert run(Node, words=None) == run(Node) == "silence" and run(Node, words="a") == "a"

@@ -59,6 +59,7 @@ BAD = [
     "COM1.x",
     "a\0b",
     "a\nb",
+    "a\ud800",
     "x" * 81,
     "/etc/passwd",
     "a|b",
@@ -92,3 +93,8 @@ def test_a_folder_that_cannot_be_written_is_an_error_for_people(presets, tracks,
     (tmp_path / "user").write_text("a file where the folder should be")
     with pytest.raises(ValueError, match=r"a\.json cannot be written"):
         presets.save("a", tracks[0], False)
+
+
+@pytest.mark.parametrize("name", [None, {}, [], 3, "\ud800", "", "nothing"])
+def test_what_is_no_preset_has_no_fingerprint(presets, name):
+    assert presets.fingerprint(name) == ""
