@@ -12,7 +12,7 @@ from ..emotalker.errors import UserError, quoted, short
 ENDING = ".json"
 LONGEST_NAME = 80  # characters
 LARGEST_FILE = 1 << 20  # bytes; a preset of a thousand segments takes a tenth of it
-# What Windows, macOS or Linux would not take in a file's name, what would lead to another folder, control characters and half characters.
+# What Windows, macOS or Linux would not take in a name, what would lead to another folder, control and half characters.
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows
 

@@ -195,8 +195,6 @@ def test_what_fits_is_handed_on(pack):
     entry = next(entry for entry in node.GET_SCHEMA().inputs if entry.id == "start")
     assert pack.nodes.checks._fitting(node, entry, np.int64(7)) == 7
     assert pack.nodes.checks._fitting(node, entry, 7.0) == 7
-    optional = next(entry for entry in pack.nodes.sampler.EmoTalkerSampler.GET_SCHEMA().inputs if entry.id == "mask")
-    assert pack.nodes.checks._fitting(node, optional, None) is None
 
 
 def test_a_file_that_came_after_the_list_was_made_is_taken(pack, folders, monkeypatch):
