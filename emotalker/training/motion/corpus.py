@@ -24,6 +24,7 @@ from ...speech.features import VISEMES, SpeechFeatures
 from ...speech.phones import ARPABET, sample_segments, viseme_segments
 from ..speech.corpus import Corpus, load_shard
 from ..speech.voices import RATE
+from .mouth import LipContour, MouthTeacher, seal, tracked_contour, units_of
 from .performance import perform
 
 FPS = 25.0
@@ -111,7 +112,9 @@ def stack(motion: Motion) -> Tensor:
     return torch.cat([motion.units, motion.head], 1)
 
 
-def build_motion_corpus(speech: Path, folder: Path, shards: int, seed: int = 0, part: int = 0, parts: int = 1) -> None:
+def build_motion_corpus(
+    speech: Path, folder: Path, shards: int, seed: int = 0, part: int = 0, parts: int = 1, mouth: MouthTeacher | None = None
+) -> None:
     """Perform the sounds of a speech corpus; goes on where an earlier run stopped.
 
     Args:
@@ -120,6 +123,7 @@ def build_motion_corpus(speech: Path, folder: Path, shards: int, seed: int = 0, 
         shards: how many, from the first on.
         seed: of all randomness; shard i is the same whenever it is made.
         part, parts: make only shards with i % parts == part (several processes can share the work).
+        mouth: moves the mouths; None leaves them to the rules.
 
     Raises:
         FileNotFoundError: a shard of speech is missing.
@@ -131,7 +135,7 @@ def build_motion_corpus(speech: Path, folder: Path, shards: int, seed: int = 0, 
             continue
         draw = np.random.default_rng([seed, shard])
         corpus = load_shard(speech / f"shard_{shard:04d}.npz")
-        write_shard(path, [perform_clip(clip, draw) for clip in draw_clips(corpus, draw)])
+        write_shard(path, [perform_clip(clip, draw, mouth=mouth) for clip in draw_clips(corpus, draw)])
 
 
 def write_shard(path: Path, clips: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> None:
@@ -234,13 +238,48 @@ def exact_visemes(segments: list[tuple[float, float, str]], count: int, width: f
     )
 
 
-def perform_clip(clip: Clip, draw: np.random.Generator, takes: int = TAKES) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Takes of a clip by the rules: features [T, 17], closure [T], motion [K, T, 58], emotion [K, T, 8]."""
+def perform_takes(takes: Path, folder: Path, seed: int = 0) -> None:
+    """Perform tracked takes: mouths as the person moved them, all else by the rules, with random emotions.
+
+    Args:
+        takes: folder of `train prepare`.
+        folder: where the one shard goes, motion_takes.npz.
+        seed: of all randomness.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draw, lips = np.random.default_rng([seed, 1]), LipContour()
+    clips = []
+    tracked = load_motion_corpus(takes)
+    for features, motion in zip(tracked.features, tracked.motion, strict=True):
+        heard = torch.from_numpy(features).float()
+        count = len(VISEMES)
+        said = SpeechFeatures(
+            FPS, heard[:, :count], heard[:, count], heard[:, count + 1], heard.new_zeros(len(heard), 0), len(heard) / FPS
+        )
+        contour = tracked_contour(heard, torch.from_numpy(motion[0]).float(), lips)
+        speech = seal(units_of(contour, lips), lip_closure(said))
+        clips.append(perform_clip(Clip(said, said), draw, speech=speech))
+    write_shard(folder / "motion_takes.npz", clips)
+
+
+def perform_clip(
+    clip: Clip,
+    draw: np.random.Generator,
+    takes: int = TAKES,
+    mouth: MouthTeacher | None = None,
+    speech: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Takes of a clip by the rules: features [T, 17], closure [T], motion [K, T, 58], emotion [K, T, 8].
+
+    The mouth moves as in `speech` [T, 52], else as `mouth` hears it, else by the rules too.
+    """
     motions, emotions = [], []
+    if speech is None and mouth is not None:
+        speech = mouth.speak(clip.heard, clip.said)
     for _ in range(takes):
         asked, shown = draw_emotion(clip.heard.duration, draw)
         gains = [float(draw.uniform(*span)) for span in (MOUTH, EXPRESSION, HEAD, BLINK)]
-        motion = perform(clip.said, shown, int(draw.integers(1 << 40)), *gains, gaze=float(draw.uniform(*GAZE)))
+        motion = perform(clip.said, shown, int(draw.integers(1 << 40)), *gains, gaze=float(draw.uniform(*GAZE)), speech=speech)
         motions.append(stack(_take_sides(motion, draw)))
         strengths = asked.at(frame_times(clip.heard.frames))
         if draw.random() < NEUTRAL_CHANCE:
@@ -303,12 +342,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--speech", type=Path, required=True, help="folder of the speech corpus (train speech makes it)")
     parser.add_argument("--data", type=Path, required=True, help="folder for the motion corpus")
     parser.add_argument("--shards", type=int, default=40, help="shards of speech to perform, about 9 minutes each")
+    parser.add_argument("--mouth", type=Path, help="a person's way of speaking (mouth_teacher makes it); rules otherwise")
+    parser.add_argument("--takes", type=Path, help="folder of tracked takes (train prepare makes it) to perform too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--part", type=int, default=0, help="this process makes shards i with i %% PARTS == PART")
     parser.add_argument("--parts", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    build_motion_corpus(options.speech, options.data, options.shards, options.seed, options.part, options.parts)
+    mouth = MouthTeacher.load(options.mouth) if options.mouth else None
+    if options.takes and options.part == 0:
+        perform_takes(options.takes, options.data, options.seed)
+    build_motion_corpus(options.speech, options.data, options.shards, options.seed, options.part, options.parts, mouth)
 
 
 if __name__ == "__main__":

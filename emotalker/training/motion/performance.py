@@ -49,6 +49,7 @@ def perform(
     blink: float = 1.0,
     fps: float | None = None,
     gaze: float | None = None,
+    speech: Tensor | None = None,
 ) -> Motion:
     """Make the face and the head perform a speech.
 
@@ -65,6 +66,7 @@ def perform(
         blink: 0..2, how often the eyes blink.
         fps: frames per second; None takes the features' own rate (best for the lips: each closure has its frame there).
         gaze: 0..1, how far the eyes move; None follows `blink` up to 1, so that all gains at 0 mean no motion at all.
+        speech: [T, 52] units of the speaking mouth at the features' rate, before the gain; None asks the rules (mouth_units).
 
     Returns:
         Motion on the features' device, `frame_count(features.duration, fps)` frames.
@@ -101,7 +103,8 @@ def perform(
     if (steered := steered_units(emotion, prosody, times)) is not None:
         steered, look = take_gaze(min(1.0, expression) * steered)
         felt = steer(felt, steered)
-    speech = _at_rate(mouth_units(features, gain=mouth), features, times)
+    spoken = mouth_units(features, gain=mouth) if speech is None else (mouth * speech).clamp(0, 1)
+    speech = _at_rate(spoken, features, times)
     visemes = _at_rate(features.visemes, features, times)
     closure = _at_rate(lip_closure(features), features, times)
     units = join_speech(speech, felt, visemes, closure, min(1.0, mouth), rate)
