@@ -75,6 +75,7 @@ def low_share(gap: np.ndarray, times: list[float]) -> list[bool]:
 
 
 def main() -> None:
+    """Generate, track, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracker", required=True, help="a Python with mediapipe 0.10.21")
     parser.add_argument("--clips", type=int, default=100)
@@ -98,7 +99,7 @@ def main() -> None:
         weights.weights_path = lambda name: other if name == "motion" else shipped(name)
     names = (TALK / "test.txt").read_text().split()[: options.clips]
     words: dict[str, list[tuple[float, float, str]]] = {}
-    for line in gzip.open(TALK / "words.tsv.gz", "rt").read().splitlines()[1:]:
+    for line in gzip.decompress((TALK / "words.tsv.gz").read_bytes()).decode().splitlines()[1:]:
         clip, start, end, word = line.split("\t")
         words.setdefault(clip, []).append((float(start), float(end), word))
     rows = []

@@ -9,9 +9,9 @@ from .gains import MOUTH
 
 LIPS = [UNIT_INDEX[name] for name in MOUTH]
 """Face units of the sounds."""
-CRISPNESS, REACH = 0.33, 0.1
-"""How far movement faster than REACH (seconds, sigma of a Gaussian) is enlarged. Measured on the LibriVox clips: correlation
-of the lips' gap with what the sounds expect rises by 0.02; more makes lips tremble (docs/evaluation.md)."""
+CRISPNESS, REACH = 0.2, 0.1
+"""How far movement faster than REACH (seconds, sigma of a Gaussian) is enlarged: so that the gap of the lips varies as the
+speaker's own does (sd, benchmarks/lips.py); more makes lips tremble."""
 
 
 def articulate(units: Tensor, rate: float) -> Tensor:

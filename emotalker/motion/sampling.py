@@ -10,7 +10,7 @@ from torch import Tensor
 from ..diffusion import denoised, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS
+from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
 from .articulation import LIPS, articulate
@@ -24,8 +24,10 @@ WINDOW = 100
 OVERLAP = 25
 """Frames of the window before that the next one starts from, 1 s."""
 POSE = slice(len(FACE_UNITS), CHANNELS)
+SPOKEN = [*LIPS, *(UNIT_INDEX[f"mouth{name}{side}"] for name in ("Stretch", "Smile", "Dimple") for side in ("Left", "Right"))]
+"""Face units that sounds move: those of the lips, and the corners, which emotions share."""
 LIP_NOISE = 0.1
-"""Noise that the units of the sounds begin with, over that of the others: lips are drawn near to what is most likely said,
+"""Noise that SPOKEN begin with, over that of the others: lips are drawn near to what is most likely said,
 while heads, brows and eyes keep their variety. Measured: with 1 the lips follow the sound less (docs/evaluation.md)."""
 GUIDANCE = 1.0
 """Of speech and of emotion, if nothing else is asked for: the model's own view. More brings lips closer to the sound and faces
@@ -228,7 +230,7 @@ def _noise(seed: int, count: int) -> Tensor:
     """[count, CHANNELS]; a longer clip begins with the noise of a shorter one."""
     generator = torch.Generator().manual_seed(int(seed) % (1 << 63))
     noise = torch.cat([torch.randn(WINDOW, CHANNELS, generator=generator) for _ in range(-(-count // WINDOW))])[:count]
-    noise[:, LIPS] *= LIP_NOISE
+    noise[:, SPOKEN] *= LIP_NOISE
     return noise
 
 

@@ -28,6 +28,8 @@ from .mouth import LipContour, MouthTeacher, seal, tracked_contour, units_of
 from .performance import perform
 
 FPS = 25.0
+TAKES_SHARD = "motion_takes.npz"
+"""Of tracked takes that were performed again, see perform_takes."""
 CHANNELS = len(FACE_UNITS) + 6
 """Face units, then yaw, pitch, roll in degrees and x, y, z in distances between the eyes, as in Motion."""
 HEARD = len(VISEMES) + 2
@@ -243,7 +245,7 @@ def perform_takes(takes: Path, folder: Path, seed: int = 0) -> None:
 
     Args:
         takes: folder of `train prepare`.
-        folder: where the one shard goes, motion_takes.npz.
+        folder: where the one shard goes, TAKES_SHARD.
         seed: of all randomness.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -259,7 +261,7 @@ def perform_takes(takes: Path, folder: Path, seed: int = 0) -> None:
         contour = tracked_contour(heard, torch.from_numpy(motion[0]).float(), lips)
         speech = seal(units_of(contour, lips), lip_closure(said))
         clips.append(perform_clip(Clip(said, said), draw, speech=speech))
-    write_shard(folder / "motion_takes.npz", clips)
+    write_shard(folder / TAKES_SHARD, clips)
 
 
 def perform_clip(
@@ -342,7 +344,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--speech", type=Path, required=True, help="folder of the speech corpus (train speech makes it)")
     parser.add_argument("--data", type=Path, required=True, help="folder for the motion corpus")
     parser.add_argument("--shards", type=int, default=40, help="shards of speech to perform, about 9 minutes each")
-    parser.add_argument("--mouth", type=Path, help="a person's way of speaking (mouth_teacher makes it); rules otherwise")
+    parser.add_argument(
+        "--mouth", type=Path, help="a person's way of speaking (emotalker.training.motion.mouth makes it); rules otherwise"
+    )
     parser.add_argument("--takes", type=Path, help="folder of tracked takes (train prepare makes it) to perform too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--part", type=int, default=0, help="this process makes shards i with i %% PARTS == PART")

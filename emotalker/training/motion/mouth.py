@@ -5,18 +5,19 @@
     python -m emotalker.training.motion.corpus --speech SPEECH_CORPUS --mouth mouth.safetensors --data CORPUS
 
 A small convolutional network hears what the motion model hears and says how the units of the mouth move. It replaces the
-dominance rules of `motion.mouth`, whose mouths open with loudness: fitted to one speaker they reach a correlation of 0.85 with
-his lips, this network 0.91. Closures of p, b and m are sealed by rule afterwards, for a tracker sees lips that only nearly meet.
+dominance rules of `motion.mouth`, whose mouths open with loudness: fitted to one speaker they reach a correlation of 0.85
+with his lips, this network 0.91. Closures of p, b and m are sealed by rule afterwards, for a tracker sees lips that only
+nearly meet.
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from ...face.arkit import FACE_UNITS, UNIT_INDEX
 from ...face.rig import Rig
@@ -75,7 +76,7 @@ class MouthTeacher(nn.Module):
         super().__init__()
         widths = [HEARD] + [WIDTH] * LAYERS
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2, padding_mode="replicate"), nn.GELU()]
         self.layers = nn.Sequential(*layers, nn.Conv1d(WIDTH, len(MOVED), 1))
 

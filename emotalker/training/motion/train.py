@@ -27,7 +27,7 @@ from ...emotion.eib import EmotionIntensityBlock
 from ...face.arkit import FACE_UNITS
 from ...motion.denoiser import CHANNELS, CONDITIONS, MotionDenoiser, Shape
 from ..run import Run, add_tuning_options
-from .corpus import VIDEO_SHARD, MotionCorpus, load_motion_corpus
+from .corpus import TAKES_SHARD, VIDEO_SHARD, MotionCorpus, load_motion_corpus
 from .liveliness import measure_liveliness
 from .losses import EmotionReader, MotionLosses, perception_loss, soft_label
 from .windows import Windows
@@ -101,7 +101,7 @@ class MotionRun(Run):
         self._train_reader()
 
     def groups(self) -> list[dict[str, Any]]:
-        return [{"params": self.learned, "lr": PEAK_RATE}]
+        return [{"params": self.learned, "lr": self.options.rate}]
 
     def _train_reader(self) -> None:
         """Learn to read emotions from clean motion; what it reads then judges the denoised."""
@@ -169,6 +169,8 @@ class MotionRun(Run):
     def data(self) -> str:
         videos = len(list(self.options.data.glob(f"{VIDEO_SHARD}*.npz")))
         people = f"And {videos} videos of people (train prepare)." if videos else "No recording of a person."
+        if (self.options.data / TAKES_SHARD).is_file():
+            people = "Mouths as a tracked speaker moves his (emotalker/training/motion/mouth.py), and his own takes."
         return (
             f"{self.hours:.1f} hours of motion: synthetic speech (comments of GoEmotions, Demszky et al. 2020, CC BY 4.0, "
             "spoken by flite, festival and espeak-ng) performed by this project's rules with random emotions and styles "
@@ -189,6 +191,7 @@ class MotionRun(Run):
             "--without", action="append", default=[], choices=[*SHARES, *CONDITIONS], help="leave out (ablation)"
         )
         parser.add_argument("--reader-steps", type=int, default=READER_STEPS, help="training of the emotion reader")
+        parser.add_argument("--rate", type=float, default=PEAK_RATE, help="highest learning rate; fine-tuning wants less")
         add_tuning_options(parser)
 
 
