@@ -8,6 +8,7 @@ train on: both data sets restrict their use.
 
 import argparse
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -143,7 +144,7 @@ def prepare_video(
     return heard_features(heard)[:count], lip_closure(heard)[:count], stack(motion)[None, :count], emotion
 
 
-def prepare_videos(videos: Path, folder: Path, device: str = "cpu", progress=print) -> int:
+def prepare_videos(videos: Path, folder: Path, device: str = "cpu", progress=print, left_out: Collection[str] = ()) -> int:
     """Turn every video under a folder into a shard of a motion corpus.
 
     Args:
@@ -151,6 +152,7 @@ def prepare_videos(videos: Path, folder: Path, device: str = "cpu", progress=pri
         folder: where shards go: motion_video_NAME.npz.
         device: where the networks run.
         progress: called with a line for each video.
+        left_out: names of videos, without ending, that are passed over.
 
     Returns:
         How many shards the folder now holds of these videos.
@@ -158,7 +160,7 @@ def prepare_videos(videos: Path, folder: Path, device: str = "cpu", progress=pri
     Raises:
         UserError: no video in the folder.
     """
-    paths = sorted(path for path in videos.rglob("*") if path.suffix.lower() in ENDINGS)
+    paths = sorted(path for path in videos.rglob("*") if path.suffix.lower() in ENDINGS and path.stem not in left_out)
     if not paths:
         raise UserError(f"There is no video in {videos.name}: choose a folder that holds {', '.join(ENDINGS)} files.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,9 +208,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="train_prepare", description=__doc__)
     parser.add_argument("--videos", type=Path, required=True, help="folder of talking videos")
     parser.add_argument("--data", type=Path, required=True, help="folder for the motion corpus")
+    parser.add_argument("--without", type=Path, help="text file that names videos to leave out, one a line: a test set")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    made = prepare_videos(options.videos, options.data, options.device)
+    left_out = set(options.without.read_text(encoding="utf-8").split()) if options.without else set()
+    made = prepare_videos(options.videos, options.data, options.device, left_out=left_out)
     print(f"{made} videos are in {options.data}")
