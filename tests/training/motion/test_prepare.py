@@ -133,3 +133,9 @@ def test_what_is_prepared_is_not_prepared_again(performed, prepared, monkeypatch
 
     monkeypatch.setattr(module, "prepare_video", lambda *_: pytest.fail("prepared again"))
     assert prepare_videos(performed[0], prepared, progress=lambda line: None) == 2
+
+
+def test_videos_of_a_test_set_are_left_out(tmp_path):
+    (tmp_path / "kept_for_tests.mp4").write_bytes(b"no video")
+    with pytest.raises(UserError, match="There is no video"):
+        prepare_videos(tmp_path, tmp_path / "out", left_out={"kept_for_tests"})
