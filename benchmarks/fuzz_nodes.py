@@ -16,6 +16,19 @@ TINY = {"size": 64, "channels": [16, 16, 32, 32], "layers": 1, "tokens": 32, "wi
 """Shape of a frame diffusion that is quick."""
 
 
+WAYS: dict[str, tuple[dict, ...]] = {
+    "EmoTalkerVideoCombine": ({"images": None}, {"video": None}, {"video": None, "format": "png sequence"}),
+    "EmoTalkerPerceptionScore": ({"images": None}, {"video": None}),
+    "EmoTalkerSampler": ({"motion": None}, {"redo_start": 0.04, "redo_end": 0.16}),
+    "EmoTalkerEmotionFromJSON": ({}, {"preset": "good"}),
+    "EmoTalkerEmotionSegment": ({}, {"mixture": None}),
+    "EmoTalkerEmotionPromptEIB": ({}, {"features": None}),
+    "EmoTalkerEmotionToJSON": ({}, {"preset_name": "mine", "overwrite": True}),
+    "EmoTalkerLoadMotion": ({}, {"file": "take.csv"}),
+}
+"""Ways through a node that shut each other out, as changes to its good inputs (None: left out); all must be accepted."""
+
+
 class Broken:
     """A VIDEO of another pack that hands out anything."""
 
@@ -73,6 +86,7 @@ class Nodes:
         inner = "emotalker_pack.emotalker"
         denoiser, painting = (importlib.import_module(f"{inner}.frames.{name}") for name in ("denoiser", "painting"))
         self.motion = importlib.import_module(f"{inner}.motion.motion").Motion(torch.rand(12, 52), torch.randn(12, 6), 25.0)
+        importlib.import_module(f"{inner}.motion.files").save_motion(self.motion, folder / "input" / "take.csv")
         self.motion.save(folder / "input" / "take.safetensors")
         self.picture = Image.open(ROOT / "samples" / "emotalker_portrait.png").convert("RGB").resize((SIDE, SIDE))
         self.picture.save(folder / "input" / "face.png")
@@ -114,12 +128,10 @@ class Nodes:
             ("EmoTalkerSampler", 0, "VIDEO"),
         ):
             self._connect(name)
-            wires[kind] = self.execute(name, self.good[name]).args[index]
+            first = self._way(name, WAYS.get(name, ({},))[0])
+            wires[kind] = self.execute(name, first).args[index]
         for name in self.nodes:
             self._connect(name)
-        for name in ("EmoTalkerVideoCombine", "EmoTalkerPerceptionScore"):  # these take either images or a video
-            self.good[name].pop("images", None)
-        self.good["EmoTalkerSampler"].pop("motion", None)  # what is drawn is more than what is kept
 
     def _connect(self, name: str) -> None:
         for entry in self.nodes[name].define_schema().inputs:
@@ -136,17 +148,27 @@ class Nodes:
         return given
 
     def read(self, name: str, seed: int | None) -> None:
-        """Validates, fingerprints and runs a node as the server does, with inputs spoilt by a seed (None: good ones).
+        """Validates, fingerprints and runs a node as the server does, with inputs spoilt by a seed (None: all good ones).
 
         Raises:
             UserError: what the server would tell the person; an answer of validate_inputs is raised as one.
         """
-        inputs = dict(self.good[name])
-        if seed is not None:
-            draw = random.Random(seed)
-            entries = self.nodes[name].define_schema().inputs
-            for entry in draw.sample(entries, min(len(entries), draw.choice((1, 1, 1, 2, 3)))):
-                inputs[entry.id] = self._hostile(entry, draw)
+        ways = WAYS.get(name, ({},))
+        if seed is None:
+            for way in ways:
+                self._run(name, self._way(name, way))
+            return
+        draw = random.Random(seed)
+        inputs = self._way(name, draw.choice(ways))
+        entries = self.nodes[name].define_schema().inputs
+        for entry in draw.sample(entries, min(len(entries), draw.choice((1, 1, 1, 2, 3)))):
+            inputs[entry.id] = self._hostile(entry, draw)
+        self._run(name, inputs)
+
+    def _way(self, name: str, changes: dict) -> dict:
+        return {key: value for key, value in (self.good[name] | changes).items() if value is not None}
+
+    def _run(self, name: str, inputs: dict) -> None:
         node = self.nodes[name]
         # Before a prompt runs only what it says is known; what comes over a wire is None.
         known = {key: value if _is_json(value) else None for key, value in inputs.items()}
