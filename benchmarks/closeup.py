@@ -120,13 +120,34 @@ def brow_height(portrait: Portrait, finder: FaceFinder) -> float:
 
 
 def lid_left(portrait: Portrait, finder: FaceFinder) -> float:
-    """Largest share of an eye's fitted opening that a blink leaves open; white or iris beside a fit is not seen by it."""
+    """Largest share of an eye's white and iris that a blink leaves: of pixels in and around the fitted opening (a fit may miss
+    the edge of large eyes), which are nearer to the colours of the open eye than to those of lid and lashes."""
     renderer = GuideRenderer(portrait)
     blink = units_of(EXPRESSIONS["blink"])[None] - portrait.fitted.expression
-    pair = torch.cat([torch.zeros_like(blink), blink])
-    vertices = renderer.fitted.deform(pair) - renderer.offset
-    open_shares = [eye.frame(vertices, torch.zeros(2, 2), renderer.size).coverage.sum((1, 2)) for eye in renderer.eyes.values()]
-    return max(float(shares[1] / shares[0].clamp(min=1)) for shares in open_shares)
+    frames = renderer.render(torch.cat([torch.zeros_like(blink), blink]), torch.zeros(2, 6))
+    shares = []
+    for eye in renderer.eyes.values():
+        box = eye.box
+        s, t = eye.rest.local(*box.pixel_centres(frames.device))
+        upper, lower = eye.rest.edges(s)
+        away = torch.maximum(upper - t, t - lower)[0] / eye.width
+        s, pixels = s[0], frames[:, :, box.slices[0], box.slices[1]].movedim(1, 3)
+        across, inside = (s > 0.1) & (s < 0.9), away < -0.02
+        lid = pixels[0][across & (away > 0.25) & (away < 0.35)]
+        shown = pixels[0][across & inside]
+        if len(shown) < 12 or len(lid) < 12:
+            continue
+        # Skin from its deepest shade, that of lashes, to its brightest; of the eye, colours farther than that from all of them.
+        tones = lid.median(0).values * torch.linspace(0.15, 1.1, 20)[:, None]
+        tones = torch.cat([tones, lid])
+        own = shown[torch.cdist(shown, tones).amin(1) > 0.08]
+        if len(own) < 12:
+            continue
+        near = pixels[:, (s > 0.02) & (s < 0.98) & (away < 0.2)]
+        from_eye, from_lid = (torch.cdist(near, colours.expand(2, -1, -1)).amin(2) for colours in (own, tones))
+        count = ((from_eye < 0.05) & (from_lid > 0.08)).sum(1)
+        shares.append(float(count[1] / count[0].clamp(min=1)))
+    return max(shares, default=0.0)
 
 
 def lowest_tenth(values: list[float]) -> float:

@@ -8,16 +8,25 @@ much darker the portrait is than that skin, by distance from the lid's edge), wh
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .contours import Opening, opening
-from .fill import add_grain, smooth_fill
+from .fill import add_grain, blur, smooth_fill
 from .sampling import Box, Texture, box_around, sample, smoothstep
 from .surface import Part, Surface
 
 # Lengths are shares of the distance of the eye's corners.
 _LASH_BAND = 0.16  # height over the lid's edge in which lashes and liner are looked for
 _LOWER_BAND = 0.05
+# Beyond those bands and the corners, as far as this above, below and beside, what is unlike the skin belongs to the eye too: a
+# fit may miss the edge of large eyes, and long lashes pass the band. Unlike is what differs by these shares of the skin.
+_ABOVE, _BELOW, _BESIDE = 0.24, 0.24, 0.36
+_UNLIKE = (0.12, 0.26)
+# Height over a closed lid's edge at which its lashes end, and how far they are evened out along it.
+_CLOSED_LASHES, _EVEN = 0.07, 0.08
+# A line of lashes is not darker than this share of the lid.
+_DARKEST = 0.42
 _BOX_MARGIN = 0.55
 # Radius of the eyeball over the radius of the iris: 12.0 mm / 5.9 mm (adult means).
 _BALL_PER_IRIS = 2.05
@@ -35,6 +44,7 @@ class EyeFrame:
         coverage: [n,h,w] share of each pixel that shows the eyeball.
         colour: [n,3,h,w] the eyeball.
         lid: [n,h,w] how far the lid skin replaces the portrait, 0 at rest.
+        shut: [n] 0 open to 1 closed.
         lash: [n,3,h,w] factor for the lid skin: the lash line at its new place.
     """
 
@@ -42,6 +52,7 @@ class EyeFrame:
     coverage: Tensor
     colour: Tensor
     lid: Tensor
+    shut: Tensor
     lash: Tensor
 
 
@@ -79,11 +90,24 @@ class Eye:
         self.lashes = self._measure_lashes(skin.device)
 
     def _paint_skin(self, local: Tensor, s: Tensor, above: Tensor, below: Tensor) -> tuple[Tensor, Tensor]:
-        """The portrait without eye and lash line [3,h,w], and where its pixels are made up [1,h,w] 0..1."""
+        """The portrait without eye and lash line [3,h,w], and where its pixels are made up [2,h,w] 0..1: everywhere, and what
+        of it is below the fitted edge, where an eye that is not closed may go on."""
         w = self.width
         ends = smoothstep(s, -0.16, -0.04) * smoothstep(1 - s, -0.16, -0.04)
         remove = smoothstep(_LASH_BAND * w - above, 0, 0.04 * w) * smoothstep(_LOWER_BAND * w - below, 0, 0.03 * w) * ends
-        filled = smooth_fill(local, 1 - (remove > 1e-3).float(), relax=40)
+        # The skin as it would be without all that may belong to the eye tells what does.
+        around = torch.maximum((-s).clamp(min=0), (s - 1).clamp(min=0)) < _BESIDE
+        near = around & (above < _ABOVE * w) & (below < _BELOW * w)
+        skin = smooth_fill(local, 1 - near.float(), relax=40)
+        unlike = ((local - skin).abs().amax(2) / skin.amax(2).clamp(min=0.1)) * near
+        soft = max(0.015 * w, 0.7)
+        missed = blur((unlike > _UNLIKE[0]).float(), soft) * 2
+        missed = missed.clamp(max=1) * smoothstep(blur(unlike, 2 * soft), 0.3 * _UNLIKE[0], 0.5 * _UNLIKE[1])
+        fade = smoothstep(_ABOVE * w - above, 0, 0.05 * w) * smoothstep(_BELOW * w - below, 0, 0.05 * w)
+        fade = fade * smoothstep(s, -_BESIDE, -0.7 * _BESIDE) * smoothstep(1 - s, -_BESIDE, -0.7 * _BESIDE)
+        missed = (missed * fade - remove).clamp(min=0)
+        remove = remove + missed
+        filled = smooth_fill(local, 1 - (remove > 0.02).float(), relax=40)
         # The eyeball shows through a closed lid as a soft bulge: lighter in the middle, darker to its edges.
         across = ((s - 0.5) / 0.55) ** 2
         down = (above + below) / 2
@@ -91,7 +115,7 @@ class Eye:
         filled = filled * (1 + (0.05 * bulge)[..., None])
         filled = add_grain(filled, local, remove, (above > 0.25 * w).float() + (below > 0.12 * w).float(), 1.0)
         painted = (local + (filled - local) * remove[..., None]).clamp(0, 1).permute(2, 0, 1)
-        return painted, remove[None]
+        return painted, torch.stack([remove, missed * (below > 0)])
 
     def _paint_ball(self, local: Tensor, x: Tensor, y: Tensor, s: Tensor, above: Tensor, below: Tensor) -> Tensor:
         """Iris and white without lids: [3,h,w]."""
@@ -127,7 +151,8 @@ class Eye:
         return ball.clamp(0, 1).permute(2, 0, 1)
 
     def _measure_lashes(self, device: torch.device) -> Tensor:
-        """[3,_LASH_ROWS,S] darkness of the portrait over the lid skin, rows from the lid's edge up to the band's end."""
+        """[6,_LASH_ROWS,S] darkness of the portrait over the lid skin, rows from the lid's edge up to the band's end: of open
+        lids, and of closed ones, whose lashes lie along the edge."""
         s = torch.linspace(0, 1, 96, device=device)[None, None, :].expand(1, _LASH_ROWS, -1)
         rise = torch.linspace(0, 1, _LASH_ROWS, device=device)[None, :, None].expand_as(s)
         t = self.rest.edges(s)[0] - rise * _LASH_BAND * self.width
@@ -135,7 +160,22 @@ class Eye:
         x, y = x - self.box.x0, y - self.box.y0
         there, skin = self.local.at(x, y)[0], self.skin.at(x, y)[0]
         ratio = (there / skin.clamp(min=0.02)).clamp(0.1, 1.0)
-        return 1 + (ratio - 1) * smoothstep(1 - rise[0], 0.0, 0.5)
+        lashes = 1 + (ratio - 1) * smoothstep(1 - rise[0], 0.0, 0.5)
+        rise = rise[0] * _LASH_BAND
+        # Without colour: under the edge of a lid that the fit has too low there lies the iris.
+        dark = self._along((ratio.mean(0) + 9 * (rise > _CLOSED_LASHES)).amin(0)[None, None])
+        closed = 1 + (dark.clamp(min=_DARKEST) - 1) * torch.exp(-((rise / (0.5 * _CLOSED_LASHES)) ** 2))
+        closed = 1 + (closed - 1) * smoothstep(torch.minimum(s[0], 1 - s[0]), -0.05, 0.2)
+        return torch.cat([lashes, closed.expand_as(lashes)])
+
+    @staticmethod
+    def _along(rows: Tensor) -> Tensor:
+        """Rows [C,R,S] evened out along their length."""
+        sigma = _EVEN * rows.shape[2]
+        x = torch.arange(-round(3 * sigma), round(3 * sigma) + 1, device=rows.device)
+        kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+        padded = F.pad(rows, (len(x) // 2, len(x) // 2), mode="replicate")
+        return F.conv1d(padded.flatten(0, 1)[:, None], (kernel / kernel.sum())[None, None])[:, 0].view_as(rows)
 
     @staticmethod
     def _to_picture(frame: Opening, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -192,12 +232,17 @@ class Eye:
             s.clamp(0, 1) * self.lashes.shape[-1],
             above.clamp(0, 1) * (_LASH_ROWS - 1) + 0.5,
         )
+        shut = 1 - smoothstep(now.height() * scale[:, 0, 0] / self.rest.height().clamp(min=1e-3), 0.05, 0.45)
+        # Lids that all but meet leave no slit.
+        coverage = coverage * (1 - smoothstep(shut, 0.8, 1.0))[:, None, None]
+        opened, closed = lash.split(3, 1)
+        lash = opened + (closed - opened) * shut[:, None, None, None]
         over = smoothstep(above, -0.35, 0.0) * smoothstep(s, -0.1, 0.0) * smoothstep(1 - s, -0.1, 0.0)
         lash = 1 + (lash - 1) * over[:, None]
         # A lid that comes down throws its shadow on the eyeball below it.
         sunk = smoothstep(moved.mean(1), 0.0, 0.05)
         shadow = 0.35 * torch.exp(-(-above).clamp(min=0) * 1.6) * sunk[:, None, None]
-        return EyeFrame(box, coverage, colour * (1 - shadow)[:, None], lid.expand_as(s), lash)
+        return EyeFrame(box, coverage, colour * (1 - shadow)[:, None], lid.expand_as(s), shut, lash)
 
 
 def _repeat(frame: Opening, count: int) -> Opening:

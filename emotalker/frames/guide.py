@@ -305,10 +305,13 @@ class GuideRenderer:
         x, y = reading(drawn.box).unbind(1)
         lid = (drawn.lid * eye.box.holds(x, y))[:, None]
         x, y = x - eye.box.x0, y - eye.box.y0
+        filled, beyond = sample(eye.filled, x, y).split(1, 1)
+        # Under its fitted edge an open eye may go on.
+        lid = lid * (1 - beyond * (1 - drawn.shut[:, None, None, None]))
         ball = drawn.coverage[:, None]
         view += (eye.skin.at(x, y) * drawn.lash - view) * lid
         view += (drawn.colour - view) * ball
-        return rows, columns, sample(eye.filled, x, y) * lid * (1 - ball), ball
+        return rows, columns, filled * lid * (1 - ball), ball
 
 
 def _within(points: Tensor, margin: float, box: Box) -> Tensor:
