@@ -10,9 +10,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from .arguments import number, whole
 from .errors import UserError, quoted
 
 TRAINED = {
@@ -47,11 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
         except UserError as error:
             print(f"emotalker: {error}", file=sys.stderr)
             return 1
-        except KeyboardInterrupt:
-            print("\nemotalker: stopped; nothing was written.", file=sys.stderr)
+        except KeyboardInterrupt as stop:
+            print(f"\nemotalker: {_stopped('stopped', stop)}", file=sys.stderr)
             return 128 + signal.SIGINT
-        except _Terminated:
-            print("\nemotalker: ended from outside; nothing was written.", file=sys.stderr)
+        except _Terminated as stop:
+            print(f"\nemotalker: {_stopped('ended from outside', stop)}", file=sys.stderr)
             return 128 + signal.SIGTERM
         except BrokenPipeError:  # whoever read the output has had enough (| head)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,26 +102,26 @@ def _parser() -> argparse.ArgumentParser:
     felt = make.add_mutually_exclusive_group()
     felt.add_argument("--emotion", default="", help="for example happy=0.8,surprise=0.3 (each 0 to 1.5)")
     felt.add_argument("--prompt", help="what is felt and when, for example 'starts calm, then grows furious'")
-    make.add_argument("--seed", type=_whole(0, 2**64 - 1), default=0, help="another seed is another take")
+    make.add_argument("--seed", type=whole(0, 2**64 - 1), default=0, help="another seed is another take")
     make.add_argument(
-        "--fps", type=_number(8, 120), default=25.0, help="frames per second, 8 to 120; 23.976 and 29.97 are exact"
+        "--fps", type=number(8, 120), default=25.0, help="frames per second, 8 to 120; 23.976 and 29.97 are exact"
     )
-    make.add_argument("--face-index", type=_whole(0, 999), default=0, help="which face speaks, 0 is the largest")
+    make.add_argument("--face-index", type=whole(0, 999), default=0, help="which face speaks, 0 is the largest")
     make.add_argument(
         "--neutralise", action=argparse.BooleanOptionalAction, default=True, help="take the picture's own expression away first"
     )
     for name, what in (("mouth", "the mouth moves"), ("expression", "emotions show"), ("head", "the head moves")):
-        make.add_argument(f"--{name}", type=_number(0, 2), default=1.0, help=f"how far {what}, 0 to 2")
-    make.add_argument("--blink", type=_number(0, 2), default=1.0, help="how often the eyes blink, 0 to 2")
-    make.add_argument("--steps", type=_whole(1, 100), default=10, help="denoising steps that draw the motion, 1 to 100")
+        make.add_argument(f"--{name}", type=number(0, 2), default=1.0, help=f"how far {what}, 0 to 2")
+    make.add_argument("--blink", type=number(0, 2), default=1.0, help="how often the eyes blink, 0 to 2")
+    make.add_argument("--steps", type=whole(1, 100), default=10, help="denoising steps that draw the motion, 1 to 100")
     for name in ("speech", "emotion"):
         make.add_argument(
             f"--{name}-guidance",
-            type=_number(0, 5),
+            type=number(0, 5),
             default=1.0,
             help=f"how far the {name} is followed, 0 to 5; 1 is as learned",
         )
-    make.add_argument("--window", type=_number(2, 4), default=4.0, help="seconds of motion that are drawn at once, 2 to 4")
+    make.add_argument("--window", type=number(2, 4), default=4.0, help="seconds of motion that are drawn at once, 2 to 4")
     make.add_argument(
         "--motion",
         metavar="FILE",
@@ -142,22 +142,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument(
         "--preservation",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=0.5,
         help="how much of the portrait stays at every painting step, 0 to 1",
     )
-    make.add_argument("--frame-steps", type=_whole(0, 50), default=0, help="painting steps, up to 50; 0 for those of --frames")
-    make.add_argument("--denoise", type=_number(0, 1), default=1.0, help="how far painting may leave the moved picture, 0 to 1")
+    make.add_argument("--frame-steps", type=whole(0, 50), default=0, help="painting steps, up to 50; 0 for those of --frames")
+    make.add_argument("--denoise", type=number(0, 1), default=1.0, help="how far painting may leave the moved picture, 0 to 1")
     make.add_argument(
-        "--frame-guidance", type=_number(0, 5), default=1.0, help="how far painting follows sound and emotion, 0 to 5"
+        "--frame-guidance", type=number(0, 5), default=1.0, help="how far painting follows sound and emotion, 0 to 5"
     )
     make.add_argument("--mask", metavar="FILE", help="image, white where painting is allowed; by default the whole face")
     make.add_argument("--model", metavar="FILE", help="another frame diffusion, .safetensors of train frames")
     make.add_argument("--transcript", help="the spoken English words, for exact lips (needs the package pocketsphinx)")
-    make.add_argument("--quality", type=_whole(1, 100), default=85, help="1 (small file) to 100 (best picture)")
+    make.add_argument("--quality", type=whole(1, 100), default=85, help="1 (small file) to 100 (best picture)")
     make.add_argument(
         "--max-size",
-        type=_whole(0, 16384),
+        type=whole(0, 16384),
         default=2160,
         help="pixels of the shorter side above which the picture is made smaller; 0 keeps its size",
     )
@@ -175,8 +175,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="text file with a prompt on each line; prints a line of JSON for each",
     )
-    read.add_argument("--seconds", type=_number(0.1, 36000), default=6.0, help="length of the speech, 0.1 to 36000")
-    read.add_argument("--strength", type=_number(0, 1.5), default=1.0, help="multiplies all strengths, 0 to 1.5")
+    read.add_argument("--seconds", type=number(0.1, 36000), default=6.0, help="length of the speech, 0.1 to 36000")
+    read.add_argument("--strength", type=number(0, 1.5), default=1.0, help="multiplies all strengths, 0 to 1.5")
     look = commands.add_parser("score", help="measure a talking video and print its scores as JSON")
     look.add_argument("video", help="video file")
     look.add_argument("--portrait", help="image file: whom it should show; by default the first face of the video itself")
@@ -186,36 +186,6 @@ def _parser() -> argparse.ArgumentParser:
     wish.add_argument("--emotion", help="the same as strengths, for example happy=0.8,surprise=0.3")
     look.add_argument("--device", help="cpu, cuda, ... ; by default CUDA where there is one")
     return parser
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    """A type for argparse: a number within limits."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{quoted(text)} is no number from {low:g} to {high:g}")
-        return value
-
-    return read
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    """A type for argparse: a whole number within limits."""
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{quoted(text)} is no whole number from {low} to {high}")
-        return value
-
-    return read
 
 
 def _range(text: str) -> tuple[float, float | None]:
@@ -248,10 +218,10 @@ def _emotions(options: argparse.Namespace) -> int:
 
     block = EmotionIntensityBlock.load()
     lines = options.prompts is not None
-    for number, prompt in enumerate(options.prompts if lines else [options.prompt], 1):
+    for place, prompt in enumerate(options.prompts if lines else [options.prompt], 1):
         reading = read_prompt(prompt, block, options.seconds, strength=options.strength)
         for warning in reading.warnings:
-            print(f"emotalker: {f'line {number}: ' if lines else ''}{warning}", file=sys.stderr)
+            print(f"emotalker: {f'line {place}: ' if lines else ''}{warning}", file=sys.stderr)
         text = reading.track.to_json()
         print(json.dumps(json.loads(text), separators=(",", ":")) if lines else text, flush=True)
     return 0
@@ -271,7 +241,13 @@ def _generate(options: argparse.Namespace) -> int:
             bar.total = max(total, done)
             bar.update(done - bar.n)
 
-        made = generate(**settings, on_progress=show)
+        take = options.save_motion
+        before = _stamp(take)
+        try:
+            made = generate(**settings, on_progress=show)
+        except (KeyboardInterrupt, _Terminated) as stop:
+            stop.args = (take,) if _stamp(take) != before else ()
+            raise
     for warning in made.warnings:
         print(f"emotalker: {warning}", file=sys.stderr)
     print(
@@ -279,6 +255,22 @@ def _generate(options: argparse.Namespace) -> int:
         f"{made.speech_seconds:.1f} s of speech, made in {time.monotonic() - started:.1f} s"
     )
     return 0
+
+
+def _stamp(path: str | None) -> tuple[int, int] | None:
+    """What changes when a file is written again; None for no file."""
+    try:
+        facts = os.stat(path or "")
+    except (OSError, ValueError):  # a name with NUL is refused later, with its reason
+        return None
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def _stopped(how: str, stop: BaseException) -> str:
+    """The last line of a command that was stopped; `stop` carries the take's file if that was written before."""
+    return (
+        f"{how}; the take was saved in {stop.args[0]}, no video was written." if stop.args else f"{how}; nothing was written."
+    )
 
 
 def _score(options: argparse.Namespace) -> int:

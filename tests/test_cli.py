@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from emotalker import pipeline
 from emotalker.cli import main
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
@@ -272,6 +273,32 @@ def test_an_impossible_target_is_refused_before_anything_is_read(tmp_path, capsy
     (tmp_path / "file").write_text("x")
     assert main(["generate", "--portrait", "none.png", "--audio", "none.wav", "--out", str(tmp_path / name)]) == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("written", [True, False])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_tells_of_the_take_that_it_saved(tmp_path, monkeypatch, capsys, written, number, status):
+    take = tmp_path / "take.csv"
+    take.write_text("an older one")
+
+    def stopped(save_motion, **settings):
+        if written:
+            (tmp_path / "draft").write_text("a new one")
+            (tmp_path / "draft").replace(save_motion)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(pipeline, "generate", stopped)
+    words = ["--portrait", PORTRAIT, "--audio", "a.wav", "--out", str(tmp_path / "a.mp4"), "--save-motion", str(take)]
+    assert main(["generate", *words]) == status
+    said = capsys.readouterr().err
+    assert ("nothing was written" in said) != written and (f"the take was saved in {take}, no video" in said) == written
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_where_there_is_none_is_named(voice, tmp_path, capsys):
+    assert generate(voice, tmp_path / "a.mp4", "--device", "cuda") == 1
+    assert 'The device "cuda" is not there: choose one of cpu' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["cuda:77", "nonsense", "meta"])

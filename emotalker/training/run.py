@@ -19,11 +19,14 @@ from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..arguments import whole
 from ..weights import FOLDER
 from .commit import commit_name
 
 WARM_UP = 0.05
 """Part of a run in which the learning rate rises; then it falls along half a cosine."""
+MOST = 10**9
+"""Steps, items, windows, channels: the largest count that an option takes."""
 UNNAMED = ("out", "name", "export_every", "threads", "device", "smoke")
 """Options that change nothing in the weights, so that a card's command leaves them out."""
 
@@ -268,8 +271,10 @@ class Run:
         cls.add_options(parser)
         parser.add_argument("--out", type=Path, help="folder for the weights and their card (default: the shipped weights)")
         parser.add_argument("--name", default=cls.NAME, help="of the weights")
-        parser.add_argument("--steps", type=int, default=cls.STEPS, help="of the optimiser in all, earlier runs included")
-        parser.add_argument("--export-every", type=int, default=cls.EXPORT_EVERY, help="steps between exports")
+        parser.add_argument(
+            "--steps", type=whole(1, MOST), default=cls.STEPS, help="of the optimiser in all, earlier runs included"
+        )
+        parser.add_argument("--export-every", type=whole(1, MOST), default=cls.EXPORT_EVERY, help="steps between exports")
         parser.add_argument("--smoke", action="store_true", help="a tiny run, to see that all works; the shipped weights stay")
         add_machine_options(parser)
         return parser
@@ -333,9 +338,9 @@ def _order(count: int, seed: str) -> list[int]:
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """Adds --seed, --threads and --device."""
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="of all random draws")
+    parser.add_argument("--threads", type=whole(1, 1024), default=1, help="processor threads")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, ...")
 
 
 def add_tuning_options(parser: argparse.ArgumentParser) -> None:

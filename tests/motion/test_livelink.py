@@ -35,6 +35,16 @@ def test_the_table_is_live_link_faces(motion, tmp_path):
     assert float(row[header.index("HeadYaw")]) == pytest.approx(math.radians(float(motion.head[26, 0])), abs=1e-6)
 
 
+def test_a_lifted_chin_is_a_negative_pitch_and_other_angles_keep_their_sign(tmp_path):
+    """Live Link Face's pitch is positive downwards, Motion's upwards."""
+    head = torch.tensor([[10.0, 20.0, 30.0, 0.0, 0.0, 0.0]])
+    header, row = save_livelink(Motion(torch.zeros(1, 52), head, 25.0), tmp_path / "take.csv").read_text().splitlines()
+    values = dict(zip(header.split(","), row.split(","), strict=True))
+    angles = [math.degrees(float(values[f"Head{name}"])) for name in ("Yaw", "Pitch", "Roll")]
+    assert angles == pytest.approx([10.0, -20.0, 30.0], abs=1e-4)
+    assert load_livelink(tmp_path / "take.csv").head[0, :3].tolist() == pytest.approx([10.0, 20.0, 30.0], abs=1e-4)
+
+
 def test_a_capture_whose_times_tremble_has_a_whole_rate(motion, tmp_path):
     motion.fps = 60.0
     path = save_livelink(motion, tmp_path / "take.csv")

@@ -5,8 +5,9 @@ import torch
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
+from emotalker.motion import sampling
 from emotalker.motion.denoiser import CHANNELS, RATE, MotionDenoiser, Shape
-from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, guidance, windows
+from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, guidance, load_denoiser, windows
 from emotalker.speech.features import frame_count
 
 
@@ -75,6 +76,21 @@ def test_seeds(talk):
     one, again, other = (draw_motion(model, features, EmotionTrack(), seed, settings) for seed in (1, 1, 2))
     assert torch.equal(one.units, again.units) and torch.equal(one.head, again.head)
     assert (one.head - other.head).abs().max() > 0.1
+
+
+def test_little_noise_at_the_lips_makes_takes_of_two_seeds_alike_there(model, talk, monkeypatch):
+    """The quieter noise of SPOKEN is what keeps lips near to the sound: with all of it they differ as brows and heads do."""
+
+    def apart(share):
+        monkeypatch.setattr(sampling, "LIP_NOISE", share)
+        one, two = (sampling._noise(seed, 100) for seed in (1, 2))
+        drawn = [draw_motion(small, features, EmotionTrack(), seed, Settings(3)).units[:, sampling.SPOKEN] for seed in (1, 2)]
+        return (one - two)[:, sampling.SPOKEN].std(), (drawn[0] - drawn[1]).abs().mean()
+
+    torch.manual_seed(0)
+    small, features = load_denoiser(device="cpu"), talk(2.0)
+    (noise, lips), (all_noise, all_lips) = apart(sampling.LIP_NOISE), apart(1.0)
+    assert noise < 0.2 * all_noise and lips < 0.9 * all_lips
 
 
 def test_guidance_nests():

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...arguments import number, whole
 from ...emotion.eib import EmotionIntensityBlock, IntensityHeads, Raw
 from ...emotion.hints import WIDTH, Hints
 from ...emotion.taxonomy import EMOTIONS
 from ...weights.packing import pack
-from ..run import Run, in_turn
+from ..run import MOST, Run, in_turn
 from .data import Comment, Described, generated, gibberish, hand_written, load_goemotions, mistyped
 from .fed import load_fed
 from .fed.data import PRESENT, row_of
@@ -211,14 +212,14 @@ class EmotionRun(Run):
         parser.add_argument("--base", type=Path, required=True, help="folder of the text encoder")
         parser.add_argument("--texts", type=Path, required=True, help="folder of GoEmotions")
         parser.add_argument("--data", type=Path, required=True, help="folder for checkpoints")
-        parser.add_argument("--generated", type=int, default=30_000, help="generated FED items")
+        parser.add_argument("--generated", type=whole(0, MOST), default=30_000, help="generated FED items")
         parser.add_argument("--thesaurus", type=Path, help="Moby Thesaurus file, for the synonyms of FED's words")
         parser.add_argument("--unseen-only", action="store_true", help="no thesaurus entry that FED's dev or test split has")
-        parser.add_argument("--fed-share", type=float, default=1.0, help="part of FED; 0 trains on GoEmotions alone")
-        parser.add_argument("--go-share", type=float, default=1.0, help="weight of GoEmotions; 0 trains on FED alone")
+        parser.add_argument("--fed-share", type=number(0, 1), default=1.0, help="part of FED; 0 trains on GoEmotions alone")
+        parser.add_argument("--go-share", type=number(0, 1000), default=1.0, help="weight of GoEmotions; 0 trains on FED alone")
         parser.add_argument("--hard-label", action="store_true", help="one emotion at full strength an item (for the ablation)")
         parser.add_argument("--measure-only", action="store_true", help="do not export; print the figures of both test splits")
-        parser.add_argument("--few", type=int, help="measure on so many comments of GoEmotions instead of all")
+        parser.add_argument("--few", type=whole(1, MOST), help="measure on so many comments of GoEmotions instead of all")
 
 
 def _hard(item: Described) -> Described:

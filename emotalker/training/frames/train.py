@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import interpolate, normalize
 
+from ...arguments import whole
 from ...diffusion import TRAIN_STEPS, make_scheduler
 from ...emotion.eib import EmotionIntensityBlock
 from ...face.graph import Graph
@@ -27,7 +28,7 @@ from ...frames.painting import KIND, SPREAD, PaintSettings, denoise_residual, se
 from ...frames.preservation import FREE, IDENTITY, identity_weight, moving, with_texture
 from ...perception.expression import ExpressionRecogniser
 from ...perception.identity import FaceEmbedder
-from ..run import Run, add_tuning_options
+from ..run import MOST, Run, add_tuning_options
 from .batches import FramePairs
 from .drift import fit_drift
 from .pairs import FRAMES
@@ -194,7 +195,9 @@ class FramesRun(Run):
         parser.add_argument("--data", type=Path, required=True, help="pairs in train/ and held_out/; checkpoints lie there too")
         parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor, full for a GPU")
         parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave out (ablation)")
-        parser.add_argument("--drift-steps", type=int, default=DRIFT_STEPS, help="fit of the drift before the training")
+        parser.add_argument(
+            "--drift-steps", type=whole(0, MOST), default=DRIFT_STEPS, help="fit of the drift before the training"
+        )
         add_tuning_options(parser)
 
 

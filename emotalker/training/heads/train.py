@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...arguments import whole
 from ...emotion.soft_label import soft_label
 from ...emotion.taxonomy import EMOTIONS
 from ...perception.expression import MARKS, ExpressionHead, ExpressionRecogniser, expression_loss
-from ..run import Run, add_tuning_options
+from ..run import MOST, Run, add_tuning_options
 from .pictures import KINDS, FacePictures
 
 SHAPE = {"width": 96}
@@ -122,7 +123,7 @@ class PerceptionRun(Run):
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--heads", type=Path, required=True, help="heads in train/ and held_out/; checkpoints too")
         parser.add_argument("--pairs", type=Path, required=True, help="folder with pairs in train/ and held_out/")
-        parser.add_argument("--batch", type=int, default=BATCH, help="faces in a step")
+        parser.add_argument("--batch", type=whole(1, MOST), default=BATCH, help="faces in a step")
         add_tuning_options(parser)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...arguments import whole
 from ...emotion.taxonomy import ALIASES, EMOTION_INDEX, EMOTIONS
 from ...errors import UserError
 from ...face.finder import FaceFinder
@@ -205,12 +206,16 @@ def _steady(pose: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> None:
     """Prepare a folder of videos."""
-    parser = argparse.ArgumentParser(prog="train_prepare", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="emotalker train prepare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--videos", type=Path, required=True, help="folder of talking videos")
     parser.add_argument("--data", type=Path, required=True, help="folder for the motion corpus")
     parser.add_argument("--without", type=Path, help="text file that names videos to leave out, one a line: a test set")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=whole(1, 1024), default=1, help="processor threads")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, ...")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     left_out = set(options.without.read_text(encoding="utf-8").split()) if options.without else set()

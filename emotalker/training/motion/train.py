@@ -22,11 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...arguments import number, whole
 from ...diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ...emotion.eib import EmotionIntensityBlock
 from ...face.arkit import FACE_UNITS
 from ...motion.denoiser import CHANNELS, CONDITIONS, MotionDenoiser, Shape
-from ..run import Run, add_tuning_options
+from ..run import MOST, Run, add_tuning_options
 from .corpus import TAKES_SHARD, VIDEO_SHARD, MotionCorpus, load_motion_corpus
 from .liveliness import measure_liveliness
 from .losses import EmotionReader, MotionLosses, perception_loss, soft_label
@@ -186,12 +187,14 @@ class MotionRun(Run):
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--data", type=Path, required=True, help="folder of motion shards; checkpoints lie there too")
         parser.add_argument("--size", choices=list(SIZES), default="small", help="small for a processor core, full for a GPU")
-        parser.add_argument("--batch", type=int, default=0, help="windows in a step; 0 for the size's own")
+        parser.add_argument("--batch", type=whole(0, MOST), default=0, help="windows in a step; 0 for the size's own")
         parser.add_argument(
             "--without", action="append", default=[], choices=[*SHARES, *CONDITIONS], help="leave out (ablation)"
         )
-        parser.add_argument("--reader-steps", type=int, default=READER_STEPS, help="training of the emotion reader")
-        parser.add_argument("--rate", type=float, default=PEAK_RATE, help="highest learning rate; fine-tuning wants less")
+        parser.add_argument("--reader-steps", type=whole(0, MOST), default=READER_STEPS, help="training of the emotion reader")
+        parser.add_argument(
+            "--rate", type=number(0, 1000), default=PEAK_RATE, help="highest learning rate; fine-tuning wants less"
+        )
         add_tuning_options(parser)
 
 

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...arguments import number, whole
 from ...speech.encoder import FRAME_RATE, LEVEL, RATE, SpeechEncoder, SpeechHead
 from ...speech.features import VISEMES
 from ...speech.moonshine import Moonshine
 from ...speech.phones import ARPABET, UNVOICED_PHONES, sample_segments, viseme_segments
-from ..run import Run
+from ..run import MOST, Run
 from .augment import Augmenter
 from .corpus import Corpus, align_corpus, build_corpus, load_corpus
 
@@ -225,8 +226,8 @@ class SpeechRun(Run):
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--data", type=Path, required=True, help="folder for the corpus; checkpoints lie there too")
         parser.add_argument("--texts", type=Path, required=True, help="goemotions_train.tsv.gz")
-        parser.add_argument("--hours", type=float, default=6.2, help="hours of speech in the corpus")
-        parser.add_argument("--width", type=int, default=WIDTH, help="channels of the head")
+        parser.add_argument("--hours", type=number(0.01, 10000), default=6.2, help="hours of speech in the corpus")
+        parser.add_argument("--width", type=whole(1, MOST), default=WIDTH, help="channels of the head")
 
 
 def _part(corpus: Corpus, wanted: Callable[[int], bool]) -> Corpus:
