@@ -209,7 +209,7 @@ def generate(
             )
             image = smaller
         portrait = Portrait.from_image(image, face_index, neutralise, device=device)
-    features = analyse_speech(sound.waveform, sound.sample_rate, RATE, transcript, device)
+    features = analyse_speech(sound.waveform, sound.sample_rate, RATE, transcript, device, lazily=True)
     if prompt is not None:
         reading = read_prompt(prompt, EmotionIntensityBlock.load(device), features=features, transcript=transcript or "")
         track = reading.track

@@ -18,7 +18,7 @@ from ..face.arkit import UNIT_INDEX
 from ..face.landmarks478 import FACE_OVAL, IRIS
 from ..face.portrait import Portrait
 from ..motion.motion import Motion
-from ..motion.retarget import unit_changes
+from ..motion.retarget import part_changes
 from .eyes import Eye
 from .fill import blur
 from .lips import Lips, Reading
@@ -161,19 +161,19 @@ class GuideRenderer:
         Yields:
             [n,H,W,3] on the renderer's device.
         """
-        stop = len(motion.units) if stop is None else min(stop, len(motion.units))
+        stop = len(motion) if stop is None else min(stop, len(motion))
         if chunk is None:
             crop, picture = self.size[0] * self.size[1], self.source.shape[0] * self.source.shape[1]
             chunk = max(1, min(_CHUNK, _CHUNK_PIXELS // crop, _CHUNK_PICTURE // picture))
         base = self.source if dtype == torch.float32 else (self.source * 255).round().to(torch.uint8)
-        deltas = unit_changes(motion, self.portrait.fitted.expression, self.portrait.neutralise).to(self.device)
-        head = motion.head.to(self.device)
         rows, columns = self.crop.slices
         for first in range(start, stop, chunk):
             last = min(first + chunk, stop)
+            deltas = part_changes(motion, self.portrait.fitted.expression, self.portrait.neutralise, first, last)
+            head = motion.part(first, last).head
             with torch.inference_mode():
                 frames = base.expand(last - first, -1, -1, -1).clone()
-                drawn = self.draw(deltas[first:last], head[first:last], maps=paint is not None)
+                drawn = self.draw(deltas.to(self.device), head.to(self.device), maps=paint is not None)
                 crops = drawn.frames if paint is None else paint(drawn, first)
                 for frame, crop in zip(frames, crops, strict=True):
                     crop = crop.permute(1, 2, 0)

@@ -40,6 +40,7 @@ def apply_gains(
     expression: float = 1.0,
     head: float = 1.0,
     blink: float = 1.0,
+    dropping: torch.Generator | None = None,
 ) -> Motion:
     """Motion with its parts made larger or smaller. With all gains at 1 it is unchanged.
 
@@ -52,13 +53,12 @@ def apply_gains(
         head: 0..2 times the head's movement, softly kept within its limits.
         blink: 0..2 times as many blinks: below 1 some are left out and the gaze wanders less, above 1 some are added. At 0 the
             eyes stay open and look straight, so that all gains at 0 mean no motion at all.
+        dropping: of `drop_chances`, for a motion that comes piece by piece; it goes on from piece to piece.
 
     Raises:
         UserError: a gain outside its range.
     """
-    for name, value in (("mouth", mouth), ("expression", expression), ("head", head), ("blink", blink)):
-        if not 0 <= value <= 2:
-            raise UserError(f"the {name} gain is {value}: use a number from 0 to 2.")
+    check_gains(mouth, expression, head, blink)
     units = motion.units.clone()
     for names, gain in ((MOUTH, mouth), (EXPRESSION, expression)):
         index = [UNIT_INDEX[name] for name in names]
@@ -67,7 +67,7 @@ def apply_gains(
     parted = (lip_gap(units) - before.clamp(min=0)).clamp(min=0) * (before < MET)
     units[:, UNIT_INDEX["mouthClose"]] = (units[:, UNIT_INDEX["mouthClose"]] + parted).clamp(max=1)
     if blink < 1:
-        _drop_blinks(units, motion.fps, seed, blink)
+        _drop_blinks(units, motion.fps, dropping or drop_chances(seed), blink)
         units[:, [UNIT_INDEX[name] for name in GAZE]] *= blink
         units[:, [UNIT_INDEX[name] for name in LIDS]] *= blink > 0
     elif blink > 1:
@@ -78,13 +78,25 @@ def apply_gains(
     if head != 1:
         limits = pose.new_tensor([LIMITS[axis] for axis in AXES])
         pose = torch.cat([(head * pose[:, :3]).clamp(-limits, limits), head * pose[:, 3:]], 1)
-    metadata = motion.metadata | {
-        "mouth": f"{mouth:g}",
-        "expression": f"{expression:g}",
-        "head": f"{head:g}",
-        "blink": f"{blink:g}",
-    }
-    return Motion(units, pose, motion.fps, metadata)
+    return Motion(units, pose, motion.fps, motion.metadata | gain_notes(mouth, expression, head, blink))
+
+
+def gain_notes(mouth: float, expression: float, head: float, blink: float) -> dict[str, str]:
+    """What a take's metadata tell of its gains."""
+    gains = {"mouth": mouth, "expression": expression, "head": head, "blink": blink}
+    return {name: f"{gain:g}" for name, gain in gains.items()}
+
+
+def drop_chances(seed: int) -> torch.Generator:
+    """What decides which blinks are left out."""
+    return stream(seed, "blink gain")
+
+
+def check_gains(mouth: float, expression: float, head: float, blink: float) -> None:
+    """Raises UserError for a gain outside its range."""
+    for name, value in (("mouth", mouth), ("expression", expression), ("head", head), ("blink", blink)):
+        if not 0 <= value <= 2:
+            raise UserError(f"the {name} gain is {value}: use a number from 0 to 2.")
 
 
 def undo_gains(motion: Motion) -> Motion:
@@ -119,9 +131,8 @@ def find_blinks(units: Tensor, fps: float) -> list[tuple[int, int]]:
     return [(max(0, a - reach // 2), min(len(units), b + reach)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _drop_blinks(units: Tensor, fps: float, seed: int, share: float) -> None:
+def _drop_blinks(units: Tensor, fps: float, generator: torch.Generator, share: float) -> None:
     """Leave each blink with the chance `share`; the others' lids move straight over from before to after, in place."""
-    generator = stream(seed, "blink gain")
     for first, last in find_blinks(units, fps):
         if float(torch.rand(1, generator=generator)) < share:
             continue

@@ -50,7 +50,10 @@ class Liveliness:
             strengths: [T, 8] emotions asked for.
             rate: frames per second.
         """
-        centre = self.centre(strengths, rate)
+        return self.widen_about(self.centre(strengths, rate), head)
+
+    def widen_about(self, centre: Tensor, head: Tensor) -> Tensor:
+        """`widen` of frames [T, 6] whose `centre` [T, 6] is known."""
         wide = centre + torch.tensor(self.gain) * (head - centre)
         limits = torch.tensor([LIMITS[axis] for axis in AXES])
         return torch.cat([wide[:, :3].clamp(-limits, limits), wide[:, 3:]], 1)

@@ -65,6 +65,10 @@ class Motion:
         """The same motion on another device."""
         return Motion(self.units.to(device), self.head.to(device), self.fps, dict(self.metadata))
 
+    def part(self, first: int, last: int) -> "Motion":
+        """Frames first..last (not included), as far as there are any."""
+        return Motion(self.units[first:last], self.head[first:last], self.fps, self.metadata)
+
     def slice(self, start: float = 0.0, end: float | None = None) -> "Motion":
         """The frames from `start` up to (not including) `end` seconds.
 

@@ -51,7 +51,7 @@ class Prosody:
 def analyse(features: SpeechFeatures) -> Prosody:
     """Rhythm of the speech; without any speech (silence) it is one pause without stresses."""
     duration = features.frames / features.fps
-    count = max(2, math.ceil(duration * RATE) + 1)
+    count = grid_size(duration)
     grid = torch.arange(count, dtype=torch.float64) / RATE - 0.5 / features.fps  # frame i stands for its middle
     curves = torch.stack([features.loudness, features.voicing, features.visemes[:, VISEME_INDEX["sil"]]], 1)
     loudness, voicing, silence = sample(torch.nan_to_num(curves), features.fps, grid).unbind(1)
@@ -66,6 +66,11 @@ def analyse(features: SpeechFeatures) -> Prosody:
     peaks, _ = find_peaks(relief.numpy(), distance=round(MIN_STRESS_GAP * RATE), height=0.35 * scale, prominence=0.35 * scale)
     stresses = [(float(p) / RATE, min(1.0, float(relief[p]) / scale)) for p in peaks]
     return Prosody(duration, smooth(loudness, 0.06), smooth(talk, 0.12), pauses, stresses)
+
+
+def grid_size(duration: float) -> int:
+    """Grid samples of a speech of `duration` seconds, its whole frames."""
+    return max(2, math.ceil(duration * RATE) + 1)
 
 
 def smooth(curve: Tensor, sigma: float) -> Tensor:

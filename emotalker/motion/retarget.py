@@ -37,6 +37,13 @@ def unit_changes(motion: Motion, expression: Tensor, neutralise: bool) -> Tensor
     return wanted - own
 
 
+def part_changes(motion: Motion, expression: Tensor, neutralise: bool, first: int, last: int) -> Tensor:
+    """Rows first..last (not included) of unit_changes; of a motion that is made as it is asked for no more than they need."""
+    reach = round(_HOLD * motion.fps / 2) + round(_HANDOVER * motion.fps / 2)
+    before = max(0, first - reach)
+    return unit_changes(motion.part(before, last + reach), expression, neutralise)[first - before : last - before]
+
+
 def speaking(motion: Motion) -> Tensor:
     """[T] 0..1 how far the mouth is in use by speech, with soft ends."""
     units = motion.units[:, [UNIT_INDEX[name] for name in _SPEAKING]]

@@ -105,27 +105,81 @@ def draw_motion(
     Raises:
         UserError: a take to keep that does not fit, or settings out of range.
     """
-    settings = settings or Settings()
-    count = frame_count(features.duration, RATE)
-    padded = -(-count // PATCH) * PATCH
-    device = model.mean.device
-    speech = _pad(_heard(features, count), padded)
-    strengths = _pad(emotion.at((torch.arange(count, dtype=torch.float64) + 0.5) / RATE), padded)
-    noise = _noise(seed, padded)
-    motion, given = torch.zeros(padded, CHANNELS), torch.zeros(padded)
-    if keep is not None:
-        _keep(keep, redo, count, motion, given)
-        if model.liveliness is not None:
-            motion[:, POSE] = model.liveliness.narrow(motion[:, POSE], strengths, RATE)
-        motion = model.normalise(motion.to(device)).cpu() * given[:, None]
-    done = 0
-    for first, last in windows(padded, round(settings.window * RATE / PATCH) * PATCH):
-        span = slice(first, last)
-        if bool(given[span].all()):
-            continue
+    drawing = Drawing(model, features, emotion, seed, settings, keep, redo, on_progress)
+    while not drawing.finished:
+        drawing.draw_window()
+    motion = drawing.shown(0, drawing.count)
+    units = len(FACE_UNITS)
+    motion[:, :units] = articulate(motion[:, :units], RATE)
+    if keep is not None:  # frames that stay are the same to the last bit
+        first, last = _range(redo, drawing.count)
+        whole = torch.cat([keep.units, keep.head], 1).cpu().float()
+        motion = torch.cat([whole[:first], motion[first:last], whole[last:]])
+    return Motion(motion[:, :units].clamp(0, 1), motion[:, units:], RATE, drawing.metadata)
+
+
+class Drawing:
+    """The windows of a motion, drawn one after the other; see draw_motion for what it takes.
+
+    A window that fails or is cancelled can be drawn again: it leaves no trace.
+
+    Attributes:
+        count: frames in all, at RATE.
+        known: frames from the first on that later windows leave as they are.
+        metadata: of the motion.
+    """
+
+    def __init__(
+        self,
+        model: MotionDenoiser,
+        features: SpeechFeatures,
+        emotion: EmotionTrack,
+        seed: int = 0,
+        settings: Settings | None = None,
+        keep: Motion | None = None,
+        redo: tuple[float, float] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.model, self.settings, self._on_progress = model, settings or Settings(), on_progress
+        self.count = count = frame_count(features.duration, RATE)
+        padded = -(-count // PATCH) * PATCH
+        self._features = features
+        # Features at another rate are brought to this one as a whole; at this rate they are read window by window.
+        self._speech = None if features.fps == RATE and features.frames == count else _heard(features, count)
+        self._strengths = _pad(emotion.at((torch.arange(count, dtype=torch.float64) + 0.5) / RATE), padded)
+        self._noise = _noise(seed, padded)
+        self._motion, self._given = torch.zeros(padded, CHANNELS), torch.zeros(padded)
+        self._centre = None if model.liveliness is None else model.liveliness.centre(self._strengths, RATE)
+        if keep is not None:
+            motion, given = self._motion, self._given
+            _keep(keep, redo, count, motion, given)
+            if model.liveliness is not None:
+                motion[:, POSE] = model.liveliness.narrow(motion[:, POSE], self._strengths, RATE)
+            device = model.mean.device
+            self._motion = model.normalise(motion.to(device)).cpu() * given[:, None]
+        spans = windows(padded, round(self.settings.window * RATE / PATCH) * PATCH)
+        self._waiting = [span for span in spans if not bool(self._given[slice(*span)].all())]
+        self._done = self.known = 0
+        self.metadata = {"seed": str(seed), "emotion": emotion.to_json(), "steps": str(self.settings.steps)}
+        guidance_notes = {"speech": self.settings.speech_guidance, "emotion": self.settings.emotion_guidance}
+        self.metadata |= {f"{name}_guidance": f"{value:g}" for name, value in guidance_notes.items()}
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to draw."""
+        return not self._waiting
+
+    def draw_window(self) -> None:
+        """Draws the next window."""
+        first, last = self._waiting[0]
+        if self._speech is None:
+            speech = _heard(self._features.part(first, min(last, self.count)), min(last, self.count) - first)
+        else:
+            speech = self._speech[first : min(last, self.count)]
+        span, motion, given, device = slice(first, last), self._motion, self._given, self.model.mean.device
         conditions = Conditions(
-            speech[None, span],
-            strengths[None, span],
+            _pad(speech, last - first)[None],
+            self._strengths[None, span],
             (torch.arange(first, last) / RATE)[None],
             (motion[span] * given[span, None])[None],
             given[None, span],
@@ -133,26 +187,26 @@ def draw_motion(
             torch.ones(1),
         )
         conditions = Conditions(**{name: value.to(device) for name, value in vars(conditions).items()})
+        done, end = self._done, min(last, self.count)
 
-        def step_done(part: float, begun: int = done, end: int = min(last, count)) -> None:
-            if on_progress is not None:
-                on_progress(begun + int(part * (end - begun)), count)
+        def step_done(part: float) -> None:
+            if self._on_progress is not None:
+                self._on_progress(done + int(part * (end - done)), self.count)
 
-        motion[span] = draw_window(model, conditions, noise[None, span].to(device), settings, step_done)[0].cpu()
-        given[span], done = 1, last
-    motion = model.restore(motion.to(device)).cpu()
-    if model.liveliness is not None:
-        motion[:, POSE] = model.liveliness.widen(motion[:, POSE], strengths, RATE)
-    motion = motion[:count]
-    motion[:, : len(FACE_UNITS)] = articulate(motion[:, : len(FACE_UNITS)].clamp(0, 1), RATE)
-    if keep is not None:  # frames that stay are the same to the last bit
-        first, last = _range(redo, count)
-        whole = torch.cat([keep.units, keep.head], 1).cpu().float()
-        motion = torch.cat([whole[:first], motion[first:last], whole[last:]])
-    units = len(FACE_UNITS)
-    metadata = {"seed": str(seed), "emotion": emotion.to_json(), "steps": str(settings.steps)}
-    metadata |= {"speech_guidance": f"{settings.speech_guidance:g}", "emotion_guidance": f"{settings.emotion_guidance:g}"}
-    return Motion(motion[:, :units].clamp(0, 1), motion[:, units:], RATE, metadata)
+        noise = self._noise[None, span].to(device)
+        motion[span] = draw_window(self.model, conditions, noise, self.settings, step_done)[0].cpu()
+        given[span], self._done = 1, last
+        self._waiting.pop(0)
+        self.known = end if self._waiting else self.count
+
+    def shown(self, first: int, last: int) -> Tensor:
+        """[last - first, CHANNELS] what was drawn, as Motion has it, before lips are made crisp; units within 0..1."""
+        rows = slice(first, last)
+        motion = self.model.restore(self._motion[rows].to(self.model.mean.device)).cpu()
+        if self._centre is not None:
+            motion[:, POSE] = self.model.liveliness.widen_about(self._centre[rows], motion[:, POSE])
+        motion[:, : len(FACE_UNITS)] = motion[:, : len(FACE_UNITS)].clamp(0, 1)
+        return motion
 
 
 @torch.inference_mode()

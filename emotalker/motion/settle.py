@@ -26,15 +26,31 @@ def settle_eyes(motion: Motion) -> Motion:
     Returns:
         The same, except for the units of GAZE and LIDS.
     """
+    return settle_part(motion)[0]
+
+
+def settle_part(motion: Motion, target: Tensor | None = None, count: int | None = None) -> tuple[Motion, Tensor | None]:
+    """`settle_eyes` of a part of a motion that comes piece by piece.
+
+    Args:
+        motion: from the part's first frame to LOOK seconds after its last or to the end of all; no blink may lie across the
+            part's ends.
+        target: where the eyes rested in the frame before, as this returned it; None at the beginning.
+        count: frames of the part; None for all.
+
+    Returns:
+        The part, and where the eyes rest in its last frame (None: there is no frame).
+    """
     if len(motion) == 0:
-        return motion
+        return motion, target
     units = motion.units.clone()
     pose = motion.head[:, :2].to(units)
-    held = hold(eye_angles(units) + pose, motion.fps) - pose
+    held = hold(eye_angles(units) + pose, motion.fps, target)
     gaze = [UNIT_INDEX[name] for name in GAZE]
-    units[:, gaze] = gaze_units(held)[:, gaze]
+    units[:, gaze] = gaze_units(held - pose)[:, gaze]
     _shut_blinks(units, motion.fps)
-    return Motion(units, motion.head, motion.fps, motion.metadata)
+    count = len(motion) if count is None else count
+    return Motion(units[:count], motion.head[:count], motion.fps, motion.metadata), held[count - 1]
 
 
 def eye_angles(units: Tensor) -> Tensor:
@@ -47,11 +63,11 @@ def eye_angles(units: Tensor) -> Tensor:
     return torch.stack([yaw, EYE_UP * both("Up", "Up") - EYE_DOWN * both("Down", "Down")], 1)
 
 
-def hold(angles: Tensor, fps: float) -> Tensor:
+def hold(angles: Tensor, fps: float, target: Tensor | None = None) -> Tensor:
     """Rest on a target until angles [T, 2] (degrees) are LEAVE away, then jump to their median over the next LOOK seconds."""
     reach = max(1, round(LOOK * fps))
     held = torch.empty_like(angles)
-    target = angles[:reach].median(0).values
+    target = angles[:reach].median(0).values if target is None else target
     for frame, angle in enumerate(angles):
         if float((angle - target).norm()) > LEAVE:
             target = angles[frame : frame + reach].median(0).values

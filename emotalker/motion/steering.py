@@ -5,8 +5,11 @@ from torch import Tensor
 
 from ..emotion.track import EmotionTrack
 from ..face.arkit import UNIT_INDEX
-from .gaze import EYE_DOWN, EYE_UP, EYE_YAW
-from .prosody import RATE, Prosody, smooth
+from ..speech.features import VISEME_INDEX
+from .blend import join_speech
+from .gaze import EYE_DOWN, EYE_UP, EYE_YAW, gaze_units
+from .motion import Motion, sample
+from .prosody import RATE, grid_size, smooth
 
 ONSET = 0.035
 """Seconds, smoothing of every change of a unit, so that a "step" is no pop: a lid then takes about 0.1 s to close, as in blinks
@@ -25,12 +28,12 @@ OPPOSITES: tuple[tuple[str, str, float], ...] = (
 )  # fmt: skip
 
 
-def steered_units(track: EmotionTrack, prosody: Prosody, times: Tensor) -> Tensor | None:
-    """[T, 52] weights of the units that the track steers at [T] seconds, 0..1; None if it steers none."""
+def steered_units(track: EmotionTrack, duration: float, times: Tensor) -> Tensor | None:
+    """[T, 52] weights of the units that the track steers at [T] of `duration` seconds, 0..1; None if it steers none."""
     if not any(segment.units for segment in track.segments):
         return None
-    grid = torch.arange(prosody.size, dtype=torch.float64) / RATE
-    return prosody.at(smooth(track.units_at(grid), ONSET), times).clamp(0, 1)
+    grid = torch.arange(grid_size(duration), dtype=torch.float64) / RATE
+    return sample(smooth(track.units_at(grid), ONSET), RATE, times).clamp(0, 1)
 
 
 def give_way(felt: Tensor, steered: Tensor) -> Tensor:
@@ -79,3 +82,17 @@ def take_gaze(steered: Tensor) -> tuple[Tensor, Tensor]:
     up = (take("eyeLookUpLeft") + take("eyeLookUpRight")) / 2
     down = (take("eyeLookDownLeft") + take("eyeLookDownRight")) / 2
     return rest, torch.stack([EYE_YAW * (left - right), EYE_UP * up - EYE_DOWN * down], 1)
+
+
+def lay_units(motion: Motion, steered: Tensor, visemes: Tensor) -> Motion:
+    """Lay steered units [T, 52] over a motion of T frames in which visemes [T, 15] are heard; they make way for the sounds."""
+    steered, look = take_gaze(steered)
+    shown = give_way(motion.units, steered)
+    units = join_speech(shown, steered, visemes, _sure(visemes[:, VISEME_INDEX["PP"]]), 1.0, motion.fps)
+    eyes = gaze_units(look)
+    return Motion((units + eyes * (1 - units)).clamp(0, 1), motion.head, motion.fps, motion.metadata)
+
+
+def _sure(closure: Tensor) -> Tensor:
+    """[T] 0..1 how surely the lips are shut, from the probability of PP."""
+    return (2 * closure).clamp(0, 1)

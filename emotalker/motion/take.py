@@ -10,17 +10,16 @@ import torch
 from torch import Tensor
 
 from ..emotion.track import EmotionTrack
-from ..speech.features import VISEME_INDEX, SpeechFeatures, frame_count
-from . import prosody as rhythm
-from .blend import join_speech
+from ..speech.analyse import GrowingSpeech
+from ..speech.features import SpeechFeatures, frame_count
 from .denoiser import RATE, MotionDenoiser
 from .gains import apply_gains, undo_gains
-from .gaze import gaze_units
+from .growing import GrowingMotion
 from .motion import Motion, sample
 from .redo import fit_take, range_of, splice
-from .sampling import Settings, draw_motion
+from .sampling import Drawing, Settings, draw_motion
 from .settle import settle_eyes
-from .steering import give_way, steered_units, take_gaze
+from .steering import lay_units, steered_units
 
 
 def make_take(
@@ -53,13 +52,18 @@ def make_take(
         redo: that range: start and end in seconds, None for the end of the speech.
 
     Returns:
-        Motion on the CPU, frame_count(features.duration, fps) frames. Of `keep` (see fit_take) the frames outside the range
-        stay the same to the last bit, and its metadata too; they tell in addition what was redone.
+        Motion on the CPU, frame_count(features.duration, fps) frames. For a GrowingSpeech it is drawn as it is asked for,
+        unless a range is redone or blinks are added, which need all of the speech. Of `keep` (see fit_take) the frames outside
+        the range stay the same to the last bit, and its metadata too; they tell in addition what was redone.
 
     Raises:
         UserError: settings, gains or range out of range.
     """
     fps = features.fps if fps is None else float(fps)
+    if isinstance(features, GrowingSpeech) and features.fps == RATE and keep is None and blink <= 1:
+        gains = (mouth, expression, head, blink)
+        drawing = Drawing(model, features, emotion, seed, settings, on_progress=on_progress)
+        return GrowingMotion(drawing, features, emotion, seed, gains, fps)
     if keep is None:
         motion = draw_motion(model, features, emotion, seed, settings, on_progress=on_progress)
     else:
@@ -87,15 +91,10 @@ def lay_steered(motion: Motion, features: SpeechFeatures, emotion: EmotionTrack,
         gain: 0..1, how far they show.
     """
     times = (torch.arange(len(motion), dtype=torch.float64) + 0.5) / motion.fps
-    steered = steered_units(emotion, rhythm.analyse(features), times)
+    steered = steered_units(emotion, features.frames / features.fps, times)
     if steered is None:
         return motion
-    steered, look = take_gaze(gain * steered)
-    visemes = _at(features.visemes, features, times)
-    shown = give_way(motion.units, steered)
-    units = join_speech(shown, steered, visemes, _sure(visemes[:, VISEME_INDEX["PP"]]), 1.0, motion.fps)
-    eyes = gaze_units(look)
-    return Motion((units + eyes * (1 - units)).clamp(0, 1), motion.head, motion.fps, motion.metadata)
+    return lay_units(motion, gain * steered, _at(features.visemes, features, times))
 
 
 def _at(values: Tensor, features: SpeechFeatures, times: Tensor) -> Tensor:
@@ -103,8 +102,3 @@ def _at(values: Tensor, features: SpeechFeatures, times: Tensor) -> Tensor:
     if features.fps == RATE and len(values) == len(times):
         return values
     return sample(values, features.fps, times - 0.5 / features.fps)
-
-
-def _sure(closure: Tensor) -> Tensor:
-    """[T] 0..1 how surely the lips are shut, from the probability of PP."""
-    return (2 * closure).clamp(0, 1)

@@ -53,3 +53,9 @@ class SpeechFeatures:
     def frames(self) -> int:
         """T, the number of video frames."""
         return self.visemes.shape[0]
+
+    def part(self, first: int, last: int) -> "SpeechFeatures":
+        """Frames first..last (not included), without words and phones."""
+        rows = slice(first, last)
+        heard = (self.visemes[rows], self.voicing[rows], self.loudness[rows], self.embedding[rows])
+        return SpeechFeatures(self.fps, *heard, (last - first) / self.fps)

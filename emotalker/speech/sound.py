@@ -76,6 +76,16 @@ class Sound:
             return [int(powers.argmax())]
         return list(range(count))
 
+    def levels(self, rate: int) -> Tensor:
+        """Mean square of the mono sound in each `rate`-th of a second, without resampling it: [ceil(duration * rate)]."""
+        size, found = max(1, round(self.rate / rate)), []
+        for start in range(0, self.channels.shape[1], size * rate * 20):
+            mono = torch.from_numpy(self._mono(start, min(start + size * rate * 20, self.channels.shape[1])))
+            found += [part.square().mean(1) for part in (mono[: len(mono) // size * size].view(-1, size), mono[None, -size:])]
+            if len(mono) % size == 0:
+                found.pop()
+        return torch.cat(found)
+
     def read(self, start: int, stop: int) -> Tensor:
         """Mono sound from second `start` to second `stop`, zeros outside the file.
 
@@ -88,10 +98,14 @@ class Sound:
         """
         total = self.channels.shape[1]
         first, last = max(start * self.rate, 0), min(stop * self.rate, total)
+        mono = np.pad(self._mono(first, last), (first - start * self.rate, stop * self.rate - last))
+        return torch.from_numpy(_resampled(mono, self.rate))
+
+    def _mono(self, first: int, last: int) -> np.ndarray:
+        """Samples first..last of the file, repaired, as float32 without DC offset."""
         piece = self.channels[self.chosen, first:last].float().numpy() * self.scale
         mono = np.mean([_repaired(channel) - mean for channel, mean in zip(piece, self.mean[self.chosen], strict=True)], axis=0)
-        mono = np.pad(mono.astype(np.float32), (first - start * self.rate, stop * self.rate - last))
-        return torch.from_numpy(_resampled(mono, self.rate))
+        return mono.astype(np.float32)
 
 
 def _repaired(channel: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import torch
 
 from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.motion import Motion
-from emotalker.motion.retarget import speaking, unit_changes
+from emotalker.motion.retarget import part_changes, speaking, unit_changes
 
 
 def take(frames=50, **units):
@@ -54,3 +54,13 @@ def test_the_mouth_is_handed_over_softly_and_given_back():
 
 def test_one_frame_is_enough():
     assert unit_changes(take(1, jawOpen=0.4), laughing(), False).shape == (1, len(FACE_UNITS))
+
+
+def test_changes_of_a_part_are_those_of_the_whole():
+    generator = torch.Generator().manual_seed(0)
+    units = torch.rand(80, len(FACE_UNITS), generator=generator) * (torch.rand(80, 1, generator=generator) > 0.8)
+    motion = Motion(units, torch.zeros(80, 6), 25.0)
+    for neutralise in (True, False):
+        whole = unit_changes(motion, laughing(), neutralise)
+        parts = [part_changes(motion, laughing(), neutralise, first, min(first + 8, 75)) for first in range(0, 75, 8)]
+        assert torch.equal(torch.cat(parts), whole[:75])

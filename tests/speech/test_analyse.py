@@ -5,7 +5,7 @@ from scipy.io import wavfile
 
 from emotalker.errors import UserError
 from emotalker.speech.analyse import CHUNK, analyse_speech
-from emotalker.speech.features import VISEME_INDEX, VISEMES, frame_count
+from emotalker.speech.features import VISEME_INDEX, VISEMES, SpeechFeatures, frame_count
 
 SIL, PP = VISEME_INDEX["sil"], VISEME_INDEX["PP"]
 
@@ -102,3 +102,47 @@ def test_lips_shut_where_the_reader_says_m(shared):
     # "made" and "himself": the middles of their m by a forced alignment.
     for second in (1.37, 2.37):
         assert visemes[int((second - 0.04) * 50) : int((second + 0.06) * 50), PP].max() > 0.5
+
+
+def long_clip(shared):
+    sound, rate = clip(shared)
+    return sound.repeat(6), rate
+
+
+def test_a_long_sound_is_heard_as_it_is_asked_for(shared):
+    seen = []
+    sound, rate = long_clip(shared)
+    lazy = analyse_speech(sound, rate, on_progress=lambda done, count: seen.append((done, count)), lazily=True)
+    whole = analyse_speech(sound, rate)
+    assert not seen and lazy.heard == 0 and lazy.frames == whole.frames and lazy.duration == whole.duration
+    assert torch.equal(lazy.part(10, 90).visemes, whole.visemes[10:90]) and seen == [(0, 3)]
+    assert 90 <= lazy.heard <= 25 * CHUNK
+    for name in ("visemes", "voicing", "loudness", "embedding"):
+        assert torch.equal(getattr(lazy, name), getattr(whole, name))
+    assert seen == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_a_piece_that_was_cancelled_can_be_heard_again(shared):
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done, count):
+        calls.append(done)
+        if len(calls) == 2:
+            raise Cancelled
+
+    calls = []
+    lazy = analyse_speech(*long_clip(shared), on_progress=cancel, lazily=True)
+    with pytest.raises(Cancelled):
+        lazy.part(0, lazy.frames)
+    assert torch.equal(lazy.visemes, analyse_speech(*long_clip(shared)).visemes) and calls == [0, 1, 1, 2]
+
+
+def test_a_sound_of_one_piece_is_heard_at_once(shared):
+    assert type(analyse_speech(*clip(shared), lazily=True)) is SpeechFeatures
+
+
+def test_long_speech_is_as_loud_as_a_part_of_it(shared):
+    sound, rate = clip(shared)
+    part, whole = analyse_speech(sound, rate).loudness, analyse_speech(*long_clip(shared)).loudness
+    assert (part - whole[: len(part)])[:-5].abs().mean() < 0.04

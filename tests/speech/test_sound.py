@@ -71,3 +71,12 @@ def test_the_loudest_second_is_found_whatever_the_silence_around():
 def test_unusable_sounds_are_named(waveform, rate, word):
     with pytest.raises(UserError, match=word):
         Sound(waveform, rate)
+
+
+def test_levels_are_those_of_the_sound_with_its_last_bit():
+    sound = Sound(
+        torch.cat([torch.zeros(8000), 0.5 * torch.ones(8000) * torch.tensor([1.0, -1.0]).repeat(4000), torch.zeros(100)]), 16000
+    )
+    levels = sound.levels(25)
+    assert len(levels) == 26 and levels[:12].max() < 1e-6
+    assert torch.allclose(levels[13:25], torch.tensor(0.25), atol=1e-3)

@@ -100,7 +100,7 @@ def perform(
     felt = face_units(prosody.at(on_grid, times) * _lift(prosody, times)) * expression
     felt = (felt * _sides(prosody, seed, times)).clamp(0, 1)
     look = torch.zeros(count, 2)
-    if (steered := steered_units(emotion, prosody, times)) is not None:
+    if (steered := steered_units(emotion, prosody.duration, times)) is not None:
         steered, look = take_gaze(min(1.0, expression) * steered)
         felt = steer(felt, steered)
     spoken = mouth_units(features, gain=mouth) if speech is None else (mouth * speech).clamp(0, 1)
