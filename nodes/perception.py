@@ -5,7 +5,7 @@ import logging
 
 import comfy.model_management as memory
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import InputImpl, io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..emotalker.errors import UserError
@@ -15,7 +15,8 @@ from ..emotalker.perception.expression import ExpressionRecogniser
 from ..emotalker.perception.identity import FaceEmbedder
 from ..emotalker.perception.plot import plot_report
 from ..emotalker.perception.score import Judges, Report, score_stream
-from ..emotalker.video.audio import Sound
+from ..emotalker.video.audio import Sound, read_soundtrack
+from ..emotalker.video.decode import read_frames, video_facts
 from .checks import as_audio, as_images, checked, parts_of
 from .progress import Progress, say
 from .support import blame, patcher_of
@@ -187,5 +188,21 @@ def _of_video(video):
     """The same of a VIDEO; the pack's own is rendered as it is looked at, any other is what core makes of it."""
     if isinstance(video, TalkingVideo):
         return video.frames(), video.get_frame_rate(), video.get_frame_count(), video.sound()
+    if (path := _whole_file(video)) is not None:
+        # Core's own reader counts frames: their times, the start of the sound and the default track would be lost.
+        facts = video_facts(path)
+        sound = read_soundtrack(path, facts.start).sound if facts.sound else None
+        audio = sound and {"waveform": sound.waveform[None], "sample_rate": sound.sample_rate}
+        return read_frames(path, CHUNK), facts.fps, max(1, round(facts.seconds * facts.fps)), audio
     images, audio, fps = parts_of(video)
     return *_frames(images, fps)[:3], audio
+
+
+def _whole_file(video) -> str | None:
+    """The path of a VIDEO that is a file on disk from its first frame to its last; None for any other."""
+    if not isinstance(video, InputImpl.VideoFromFile):
+        return None
+    source = video.get_stream_source()
+    if not isinstance(source, str) or abs(video_facts(source).seconds - video.get_duration()) > 0.1:
+        return None  # in memory, or cut
+    return source

@@ -93,7 +93,7 @@ def test_what_is_no_video_is_named(tmp_path, content):
     ("name", "seconds", "words"),
     [
         ("one_broken_stretch.mp3", 2.93, "damaged"),
-        ("mono_then_stereo.mp3", 3.06, ""),
+        ("mono_then_stereo.mp3", 3.06, "damaged"),
         ("chained_mix.ogg", 3.0, None),
         ("twotracks.mp4", 1.54, None),
         ("latin1_artist_tag.wav", 0.5, None),
