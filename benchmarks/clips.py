@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emotalker.motion.mouth import TARGETS
 from emotalker.speech.align import align_transcript
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEMES
+from emotalker.speech.mouth import TARGETS
 from emotalker.speech.phones import Segment, sample_segments, viseme_segments
 from emotalker.speech.sound import RATE, Sound
 from emotalker.video.audio import read_audio

@@ -19,8 +19,8 @@ from torch import Tensor
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX  # noqa: E402
 from emotalker.errors import UserError  # noqa: E402
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX  # noqa: E402
 from emotalker.face.finder import FaceFinder  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402

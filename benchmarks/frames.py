@@ -38,7 +38,9 @@ from score import close_up  # noqa: E402
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS  # noqa: E402
 from emotalker.emotion.track import EmotionTrack  # noqa: E402
+from emotalker.face.expression import ExpressionRecogniser  # noqa: E402
 from emotalker.face.finder import FaceFinder  # noqa: E402
+from emotalker.face.identity import FaceEmbedder  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
 from emotalker.frames.painting import Painting, PaintSettings, load_painter  # noqa: E402
@@ -46,11 +48,9 @@ from emotalker.frames.preservation import identity_weight, moving  # noqa: E402
 from emotalker.motion.motion import Motion  # noqa: E402
 from emotalker.motion.sampling import load_denoiser  # noqa: E402
 from emotalker.motion.take import make_take  # noqa: E402
-from emotalker.perception.expression import ExpressionRecogniser  # noqa: E402
-from emotalker.perception.identity import FaceEmbedder  # noqa: E402
-from emotalker.perception.score import Judges, score_stream  # noqa: E402
-from emotalker.perception.sharpness import Sharpness  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
+from emotalker.scoring.score import Judges, score_stream  # noqa: E402
+from emotalker.scoring.sharpness import Sharpness  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
 from emotalker.training.frames.batches import FramePairs  # noqa: E402
 from emotalker.training.frames.pairs import PairMaker, write_shard  # noqa: E402

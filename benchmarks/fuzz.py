@@ -151,7 +151,7 @@ def spoil(data: bytes, draw: random.Random) -> bytes:
 def readings(kind: str, path: Path) -> list[Callable[[], object]]:
     """What the pack does with a file of a kind; each is tried, whatever becomes of the others."""
     from emotalker.emotion.prompt import read_prompt
-    from emotalker.emotion.timeline import parse_timeline
+    from emotalker.emotion.prompt.timeline import parse_timeline
     from emotalker.emotion.track import EmotionTrack
     from emotalker.frames.painting import load_painter
     from emotalker.motion.files import load_motion

@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from clips import Clip, load_clips
 from speech import score_lips
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.taxonomy import EMOTIONS
 from emotalker.emotion.track import EmotionTrack
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.denoiser import RATE
 from emotalker.motion.sampling import GUIDANCE, Settings, load_denoiser

@@ -12,10 +12,10 @@ import torch
 from clips import Clip
 from speech import score_lips
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.expression import UNIT_TABLE
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.emotion.track import EmotionTrack
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.denoiser import RATE
 from emotalker.motion.motion import Motion

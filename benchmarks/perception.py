@@ -27,16 +27,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from score import close_up  # noqa: E402
 
 from emotalker.emotion.taxonomy import EMOTIONS  # noqa: E402
+from emotalker.face.expression import ExpressionRecogniser  # noqa: E402
 from emotalker.face.finder import FaceFinder  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
 from emotalker.frames.sheet import still  # noqa: E402
 from emotalker.motion.blend import join_speech  # noqa: E402
 from emotalker.motion.motion import Motion  # noqa: E402
-from emotalker.motion.mouth import lip_closure, mouth_units  # noqa: E402
-from emotalker.perception.expression import ExpressionRecogniser  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
+from emotalker.speech.mouth import lip_closure, mouth_units  # noqa: E402
 from emotalker.training.heads.kit import HeadKit  # noqa: E402
 from emotalker.training.heads.make import HeadMaker  # noqa: E402
 from emotalker.training.heads.pictures import FacePictures, pictures_of  # noqa: E402

@@ -32,18 +32,18 @@ from emotalker.emotion.expression import face_units  # noqa: E402
 from emotalker.emotion.taxonomy import EMOTIONS  # noqa: E402
 from emotalker.emotion.track import EmotionTrack  # noqa: E402
 from emotalker.face.finder import FaceFinder  # noqa: E402
+from emotalker.face.identity import FaceEmbedder  # noqa: E402
 from emotalker.face.portrait import Portrait  # noqa: E402
 from emotalker.frames.guide import GuideRenderer  # noqa: E402
 from emotalker.motion.motion import Motion  # noqa: E402
-from emotalker.motion.mouth import mouth_units  # noqa: E402
 from emotalker.motion.sampling import load_denoiser  # noqa: E402
 from emotalker.motion.take import make_take  # noqa: E402
-from emotalker.perception.identity import FaceEmbedder  # noqa: E402
-from emotalker.perception.lipsync import compare, expected_mouth  # noqa: E402
-from emotalker.perception.measures import mouth_shape  # noqa: E402
-from emotalker.perception.score import score_video  # noqa: E402
 from emotalker.picture import load_image  # noqa: E402
+from emotalker.scoring.lipsync import compare, expected_mouth  # noqa: E402
+from emotalker.scoring.measures import mouth_shape  # noqa: E402
+from emotalker.scoring.score import score_video  # noqa: E402
 from emotalker.speech.analyse import analyse_speech  # noqa: E402
+from emotalker.speech.mouth import mouth_units  # noqa: E402
 from emotalker.video.audio import Sound, read_audio  # noqa: E402
 from emotalker.video.encode import write_video  # noqa: E402
 

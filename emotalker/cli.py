@@ -281,8 +281,8 @@ def _score(options: argparse.Namespace) -> int:
     from .emotion.prompt import SECONDS, read_prompt
     from .emotion.track import EmotionTrack
     from .motion.denoiser import RATE
-    from .perception.score import score_video
     from .pipeline import usable_device
+    from .scoring.score import score_video
     from .speech.analyse import analyse_speech
     from .video.audio import read_recording, read_soundtrack
     from .video.decode import video_facts

@@ -9,12 +9,12 @@ from comfy_api.latest import InputImpl, io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..emotalker.errors import UserError
+from ..emotalker.face.expression import ExpressionRecogniser
 from ..emotalker.face.finder import FaceFinder
+from ..emotalker.face.identity import FaceEmbedder
 from ..emotalker.face.portrait import Portrait
-from ..emotalker.perception.expression import ExpressionRecogniser
-from ..emotalker.perception.identity import FaceEmbedder
-from ..emotalker.perception.plot import plot_report
-from ..emotalker.perception.score import Judges, Report, score_stream
+from ..emotalker.scoring.plot import plot_report
+from ..emotalker.scoring.score import Judges, Report, score_stream
 from ..emotalker.video.audio import Sound, read_soundtrack
 from ..emotalker.video.decode import read_frames, video_facts
 from .checks import as_audio, as_images, checked, parts_of

@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
+from emotalker.arkit import FACE_UNITS
 from emotalker.emotion.eib import EmotionIntensityBlock
 from emotalker.emotion.prompt import read_prompt
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from emotalker.face.arkit import FACE_UNITS
 from emotalker.face.finder import FaceFinder
 from emotalker.face.fitting import fit_units
 from emotalker.face.portrait import Portrait

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from .taxonomy import EMOTIONS
 
 # Action unit to face units, at full action. The pairing follows the muscle each describes (FACS manual, Ekman, Friesen,

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..face.arkit import FACE_UNITS
+from ..arkit import FACE_UNITS
 from ..speech.features import SpeechFeatures
 from .taxonomy import EMOTIONS, MAX_STRENGTH
 from .track import EmotionTrack

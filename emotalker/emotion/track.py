@@ -11,8 +11,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from ..errors import UserError, quoted
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from .taxonomy import EMOTION_INDEX, EMOTIONS, MAX_STRENGTH, resolve
 
 EASINGS = ("step", "linear", "smooth")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arkit import FACE_UNITS
+from ..arkit import FACE_UNITS
 
 LIP_FADE = (1.0, 1.0, 0.92, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05)
 """Share of a correction at the lips' touching line that the n-th ring away from it takes along."""

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from .arkit import UNIT_INDEX
+from ..arkit import UNIT_INDEX
 from .landmarks478 import IRIS
 from .rig import GROUPS, SIDES, Rig
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from .arkit import FACE_UNITS
+from ..arkit import FACE_UNITS
 from .landmarks478 import FACE_OVAL, IRIS
 from .rig import Rig
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arkit import FACE_UNITS, UNIT_INDEX
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from .contact import Edge, sealed_units
 from .fit_brows import carry_brows
 from .fit_warp import warp_of

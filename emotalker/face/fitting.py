@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arkit import UNIT_INDEX
 from ..errors import UserError
-from .arkit import UNIT_INDEX
 from .contact import LID_FADE, LIP_FADE, Edge
 from .fit_eyes import carry_mouth, place_eyeballs, place_lashes
 from .fit_shape import fit_shape

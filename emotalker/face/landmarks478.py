@@ -21,3 +21,4 @@ FACE_OVAL = (
 """The face's outline; on a turned head mediapipe lets these slide along the silhouette."""
 STEADY = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4)
 """Eye corners and the ridge of the nose: no expression moves them much."""
+MOUTH_CORNERS = (61, 291)

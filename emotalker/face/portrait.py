@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..perception.expression import ExpressionRecogniser
+from .expression import ExpressionRecogniser
 from .finder import Face, FaceFinder
 from .fitting import FittedRig, fit_rig
 from .matte import person_matte

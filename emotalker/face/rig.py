@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS
 from ..weights import load_weights
-from .arkit import FACE_UNITS
 
 GROUPS = (
     "skin", "upper_lid_right", "lower_lid_right", "upper_lid_left", "lower_lid_left", "eye_socket", "inner_mouth",

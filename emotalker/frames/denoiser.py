@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate, pixel_shuffle, pixel_unshuffle
 
+from ..arkit import FACE_UNITS
 from ..diffusion import from_diffusers
 from ..emotion.strength_tokens import TOKEN, StrengthTokens
 from ..emotion.taxonomy import EMOTIONS
 from ..errors import short
-from ..face.arkit import FACE_UNITS
 from ..motion.denoiser import HEARD
 from .guide import MAPS
 from .sampling import moved

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..face.arkit import UNIT_INDEX
+from ..arkit import UNIT_INDEX
 from ..face.landmarks478 import FACE_OVAL, IRIS
 from ..face.portrait import Portrait
 from ..motion.motion import Motion

@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..curves import sample
 from ..diffusion import TRAIN_STEPS, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError, short
 from ..face.crop import crop_matrices, cut, step_of
+from ..face.expression import ExpressionRecogniser
 from ..motion.denoiser import RATE
-from ..motion.motion import Motion, sample
-from ..perception.expression import ExpressionRecogniser
+from ..motion.motion import Motion
 from ..speech.features import SpeechFeatures
 from ..weights import read_header, read_tensors, weights_path
 from .denoiser import (

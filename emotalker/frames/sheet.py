@@ -8,10 +8,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..arkit import FACE_UNITS
 from ..emotion.expression import face_units
 from ..emotion.taxonomy import EMOTIONS
 from ..emotion.track import EmotionTrack
-from ..face.arkit import FACE_UNITS
 from ..motion.gaze import gaze_mood, gaze_units
 from ..motion.head import posture
 from ..motion.motion import Motion

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
-from ..face.arkit import UNIT_INDEX
+from ..arkit import UNIT_INDEX
 from .gains import MOUTH
 
 LIPS = [UNIT_INDEX[name] for name in MOUTH]

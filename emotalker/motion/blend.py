@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import VISEME_INDEX
 
 # What the expression's mouth units do to speech, and how far each gives way: to a lip closure (p b m), to the lower lip on the

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..face.arkit import UNIT_INDEX
+from ..arkit import UNIT_INDEX
+from ..speech.prosody import RATE, Prosody, stream
 from .gaze import GazeShifts
-from .prosody import RATE, Prosody, stream
 
 # Numbers of the blink process.
 RATE_CONVERSATION, RATE_REST = 26.0, 17.0  # blinks a minute (Bentivoglio et al., Movement Disorders 12(6), 1997)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..arkit import FACE_UNITS
 from ..emotion.strength_tokens import TOKEN, StrengthTokens
 from ..emotion.taxonomy import EMOTIONS
-from ..face.arkit import FACE_UNITS
 from ..speech.features import VISEMES
 from .liveliness import Liveliness
 

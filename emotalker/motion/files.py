@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS
 from .head import AXES, LIMITS
 from .livelink import load_livelink, save_livelink
 from .motion import Motion

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures
+from ..speech.prosody import analyse, stream
 from .blend import lip_gap
 from .blink import blink_closure, close_lids, draw_blinks
 from .head import AXES, LIMITS
 from .motion import Motion
-from .prosody import analyse, stream
 
 MOUTH = (
     "jawOpen", "jawForward", "jawLeft", "jawRight", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from ..emotion.taxonomy import EMOTIONS
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
 
 EYE_YAW, EYE_UP, EYE_DOWN = 30.0, 25.0, 30.0  # degrees of eye rotation at face-unit weight 1, as the renderer turns the eyes
 LID_FOLLOW_DOWN, LID_FOLLOW_UP = 0.35, 0.20  # upper lid per weight of eyeLookDown, eyeLookUp: lids follow the gaze

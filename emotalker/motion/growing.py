@@ -7,13 +7,14 @@ eyes rest, and which blinks are left out. So frames are finished part by part, a
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS
+from ..curves import sample
 from ..emotion.track import EmotionTrack
-from ..face.arkit import FACE_UNITS
 from ..speech.features import SpeechFeatures, frame_count
 from .articulation import articulate
 from .denoiser import CHANNELS, RATE
 from .gains import REACH, apply_gains, check_gains, drop_chances, find_blinks, gain_notes
-from .motion import Motion, sample
+from .motion import Motion
 from .sampling import Drawing
 from .settle import settle_part
 from .steering import lay_units, steered_units

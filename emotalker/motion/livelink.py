@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from ..draft import draft
 from ..errors import UserError, quoted
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..video.rates import exact_rate
 from .gaze import EYE_DOWN, EYE_UP, EYE_YAW
 from .motion import Motion

@@ -9,9 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..arkit import FACE_UNITS
+from ..curves import sample
 from ..draft import draft
 from ..errors import UserError, short
-from ..face.arkit import FACE_UNITS
 
 FORMAT = "emotalker-motion-1"
 SLACK, MOST_TURN, MOST_SHIFT = 0.01, 90.0, 10.0
@@ -184,21 +185,3 @@ class Motion:
         except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
             # RuntimeError with RecursionError: notes in notes without end
             raise UserError(f"the motion file {path.name} cannot be read ({short(error)}): save the motion again.") from None
-
-
-def sample(values: Tensor, rate: float, times: Tensor) -> Tensor:
-    """Curves on a regular grid at any times, linear between samples, held at both ends.
-
-    Args:
-        values: [N, ...] value i at i / rate seconds, N >= 1.
-        rate: samples per second.
-        times: [T] seconds.
-
-    Returns:
-        [T, ...] in the type and on the device of `values`.
-    """
-    position = (times.to(device=values.device, dtype=torch.float64) * rate).clamp(0, values.shape[0] - 1)
-    low = position.floor().long()
-    high = (low + 1).clamp(max=values.shape[0] - 1)
-    share = (position - low).to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
-    return values[low] * (1 - share) + values[high] * share

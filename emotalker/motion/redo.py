@@ -4,8 +4,8 @@ import math
 
 import torch
 
+from ..arkit import FACE_UNITS, UNIT_INDEX
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures, frame_count
 from .denoiser import RATE
 from .gains import GAZE, LIDS, MOUTH

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..face.arkit import UNIT_INDEX
+from ..arkit import UNIT_INDEX
 from .motion import Motion
 
 # Units that part the lips. Speech needs them for itself: a portrait that laughs could never close its lips on an m.

@@ -7,16 +7,17 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ..arkit import FACE_UNITS, UNIT_INDEX
+from ..curves import sample
 from ..diffusion import denoised, make_scheduler, noising
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
 from ..speech.features import SpeechFeatures, frame_count
 from ..weights import load_card, load_weights
 from .articulation import LIPS, articulate
 from .denoiser import CHANNELS, PATCH, RATE, Conditions, MotionDenoiser, Shape
 from .liveliness import Liveliness
-from .motion import Motion, sample
+from .motion import Motion
 from .seams import Joiner
 
 WINDOW = 100

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..face.arkit import FACE_UNITS
+from ..arkit import FACE_UNITS
 
 FADE, GAZE_FADE, STEADY_FADE = 3.0, 8.0, 8.0
 """Frames in which an estimate comes back from the given frames to its own view (sigma of a Gaussian): of what jumps, of gaze,

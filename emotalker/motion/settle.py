@@ -6,7 +6,7 @@ Denoising averages over when eyes might jump, so that drawn eyes swim after the 
 import torch
 from torch import Tensor
 
-from ..face.arkit import UNIT_INDEX
+from ..arkit import UNIT_INDEX
 from .gains import GAZE, LIDS, find_blinks
 from .gaze import EYE_DOWN, EYE_UP, EYE_YAW, gaze_units
 from .motion import Motion

@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
+from ..arkit import UNIT_INDEX
+from ..curves import sample
 from ..emotion.track import EmotionTrack
-from ..face.arkit import UNIT_INDEX
 from ..speech.features import VISEME_INDEX
+from ..speech.prosody import RATE, grid_size, smooth
 from .blend import join_speech
 from .gaze import EYE_DOWN, EYE_UP, EYE_YAW, gaze_units
-from .motion import Motion, sample
-from .prosody import RATE, grid_size, smooth
+from .motion import Motion
 
 ONSET = 0.035
 """Seconds, smoothing of every change of a unit, so that a "step" is no pop: a lid then takes about 0.1 s to close, as in blinks

@@ -9,13 +9,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..curves import sample
 from ..emotion.track import EmotionTrack
 from ..speech.analyse import GrowingSpeech
 from ..speech.features import SpeechFeatures, frame_count
 from .denoiser import RATE, MotionDenoiser
 from .gains import apply_gains, undo_gains
 from .growing import GrowingMotion
-from .motion import Motion, sample
+from .motion import Motion
 from .redo import fit_take, range_of, splice
 from .sampling import Drawing, Settings, draw_motion
 from .settle import settle_eyes

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.expression import AU_UNITS, EXPRESSIONS, face_units, saturate
 from emotalker.emotion.taxonomy import COMPOUNDS, EMOTION_INDEX, EMOTIONS
-from emotalker.face.arkit import UNIT_INDEX
 
 # The units by which each emotion is recognised (EMFACS short list through AU_UNITS).
 CHARACTERISTIC = {

@@ -3,10 +3,10 @@ import json
 import pytest
 import torch
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.emotion.track import EmotionTrack, Segment
 from emotalker.errors import UserError
-from emotalker.face.arkit import UNIT_INDEX
 
 HAPPY, SAD = EMOTION_INDEX["happy"], EMOTION_INDEX["sad"]
 

@@ -9,8 +9,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from emotalker.face.finder import FaceFinder
-
 
 @dataclass
 class Reference:
@@ -32,11 +30,6 @@ def to_tensor(picture: Image.Image) -> Tensor:
 def as_tensor() -> Callable[[Image.Image], Tensor]:
     """[H, W, 3] in 0..1 of a picture."""
     return to_tensor
-
-
-@pytest.fixture(scope="session")
-def finder() -> FaceFinder:
-    return FaceFinder.load()
 
 
 @pytest.fixture(scope="session")

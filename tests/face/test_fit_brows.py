@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.arkit import UNIT_INDEX
 from emotalker.face.fit_brows import _LOWER, _UPPER
 from emotalker.face.portrait import Portrait
 from emotalker.picture import load_image

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.errors import UserError
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.face.expression import ExpressionRecogniser
 from emotalker.face.fitting import FittedRig, fit_rig, fit_units
 from emotalker.face.landmarks478 import (
     EYE_LOWER,
@@ -18,7 +19,6 @@ from emotalker.face.landmarks478 import (
     LIPS_OUTER_UPPER,
 )
 from emotalker.face.rig import Rig
-from emotalker.perception.expression import ExpressionRecogniser
 from emotalker.picture import load_image
 
 LIPS = [*LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER]

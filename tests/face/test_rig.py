@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.contact import LID_FADE, LIP_FADE, Edge
 from emotalker.face.landmarks478 import EYE_LOWER, EYE_UPPER, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from emotalker.face.rig import GROUPS, SIDES, Rig

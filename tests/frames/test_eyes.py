@@ -2,7 +2,7 @@
 
 import torch
 
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.arkit import UNIT_INDEX
 from emotalker.face.portrait import Portrait
 from emotalker.frames.eyes import Eye
 from emotalker.frames.guide import GuideRenderer

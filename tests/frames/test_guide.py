@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames import mouth

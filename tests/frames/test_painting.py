@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.portrait import Portrait
 from emotalker.frames import preservation
 from emotalker.frames.denoiser import EAR, FrameDenoiser, FrameShape

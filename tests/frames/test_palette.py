@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.frames.painting import FramePainter, PaintSettings, load_painter, steering_of

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack, Segment
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.frames.sheet import CAPTION, GAP, MOST_POSES, TILE, contact_sheet, key_poses
 
 TRACK = EmotionTrack(

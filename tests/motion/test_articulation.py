@@ -2,7 +2,7 @@
 
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.articulation import CRISPNESS, LIPS, articulate
 
 JAW = UNIT_INDEX["jawOpen"]

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from emotalker.arkit import FACE_UNITS
 from emotalker.diffusion import TRAIN_STEPS, denoised, make_scheduler
-from emotalker.face.arkit import FACE_UNITS
 from emotalker.motion.denoiser import CHANNELS, CONDITIONS, HEARD, Conditions, MotionDenoiser, Shape
 
 TINY = Shape(width=32, layers=2, heads=2, speech_width=8)

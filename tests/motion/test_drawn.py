@@ -8,8 +8,8 @@ from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
 from emotalker.emotion.track import EmotionTrack
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.gains import find_blinks
-from emotalker.motion.mouth import lip_closure
 from emotalker.motion.sampling import draw_motion, load_denoiser
+from emotalker.speech.mouth import lip_closure
 
 
 @pytest.fixture(scope="module")

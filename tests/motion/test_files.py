@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.errors import UserError
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion.files import load_motion, motion_json, save_motion, settle_head
 from emotalker.motion.motion import Motion
 

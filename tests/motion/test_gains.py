@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.gains import EXPRESSION, MOUTH, apply_gains, find_blinks, undo_gains
 from emotalker.motion.motion import Motion

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.errors import UserError
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.livelink import ORDER, load_livelink, save_livelink
 from emotalker.motion.motion import Motion
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.motion import Motion
 from emotalker.motion.retarget import part_changes, speaking, unit_changes
 

@@ -1,6 +1,6 @@
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.gains import GAZE, LIDS
 from emotalker.motion.gaze import gaze_units
 from emotalker.motion.motion import Motion

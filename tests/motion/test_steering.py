@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack, Segment
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
-from emotalker.motion.mouth import mouth_units
 from emotalker.speech.features import VISEME_INDEX
+from emotalker.speech.mouth import mouth_units
 from emotalker.training.motion.performance import perform
 
 BROW = UNIT_INDEX["browOuterUpLeft"]

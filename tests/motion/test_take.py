@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack, Segment
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.motion import take
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.settle import settle_eyes

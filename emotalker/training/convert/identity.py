@@ -29,7 +29,7 @@ SIDE = 112  # pixels of the network's input
 INPUT = (
     127.5,
     0.0078125,
-)  # what the graph takes from the input's bytes, and multiplies with: left to emotalker.perception.identity
+)  # what the graph takes from the input's bytes, and multiplies with: left to emotalker.face.identity
 
 LICENCE = (
     "MIT, Copyright (c) 2021 Vladimir Mandic (the npm package); the network is MobileFace_Identification_V3 of "

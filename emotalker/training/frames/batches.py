@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...face.crop import MIDDLE, SPAN
+from ...face.expression import ExpressionRecogniser
 from ...frames.denoiser import BLOCK, PaintConditions
 from ...frames.guide import MAPS
-from ...perception.expression import ExpressionRecogniser
 from ..heads.make import unpacked
 from ..motion.windows import mirror
 from .pairs import CROP, FRAMES, MAP, TABLES

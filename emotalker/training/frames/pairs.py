@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ...arkit import FACE_UNITS, UNIT_INDEX
 from ...errors import UserError
-from ...face.arkit import FACE_UNITS, UNIT_INDEX
 from ...face.crop import crop_matrices, cut
 from ...face.finder import FaceFinder
 from ...face.portrait import Portrait

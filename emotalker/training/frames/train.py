@@ -22,12 +22,12 @@ from torch.nn.functional import interpolate, normalize
 from ...arguments import whole
 from ...diffusion import TRAIN_STEPS, make_scheduler
 from ...emotion.eib import EmotionIntensityBlock
+from ...face.expression import ExpressionRecogniser
 from ...face.graph import Graph
+from ...face.identity import FaceEmbedder
 from ...frames.denoiser import STATE, TOKENS, FrameDenoiser, FrameShape, fine, to_change, to_state
 from ...frames.painting import KIND, SPREAD, PaintSettings, denoise_residual, settled_drift
 from ...frames.preservation import FREE, IDENTITY, identity_weight, moving, with_texture
-from ...perception.expression import ExpressionRecogniser
-from ...perception.identity import FaceEmbedder
 from ..run import MOST, Run, add_tuning_options
 from .batches import FramePairs
 from .drift import fit_drift

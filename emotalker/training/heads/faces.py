@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...arkit import FACE_UNITS, UNIT_INDEX
 from ...emotion.expression import ANTAGONISTS, AU_UNITS, DAMPING, EXPRESSIONS, saturate
 from ...emotion.soft_label import soft_label
 from ...emotion.taxonomy import COMPOUNDS, EMOTION_INDEX, EMOTIONS
-from ...face.arkit import FACE_UNITS, UNIT_INDEX
 from ...motion.blend import join_speech
 from ...motion.gaze import EYE_DOWN, EYE_UP, EYE_YAW, LID_FOLLOW_DOWN, LID_FOLLOW_UP
-from ...motion.mouth import lip_closure, mouth_units
 from ...speech.features import VISEMES, SpeechFeatures
+from ...speech.mouth import lip_closure, mouth_units
 
 KINDS = {"neutral": 0.14, "single": 0.54, "compound": 0.16, "pair": 0.16}
 """Shares of what a face shows: nothing, one emotion, one of the compounds of Du et al., two emotions of any strengths."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...face.arkit import UNIT_INDEX
+from ...arkit import UNIT_INDEX
 from ...face.contact import LID_FADE, LIP_FADE, Edge
 from ...face.rig import SIDES
 from ...face.teeth import LIP_LINE, placed

@@ -12,11 +12,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm import tqdm
 
-from ...face.arkit import MIRRORED, UNIT_INDEX
+from ...arkit import MIRRORED, UNIT_INDEX
 from ...face.crop import MIDDLE, SPAN, crop_matrices, cut
+from ...face.expression import SIZE, ZOOM, zoomed
 from ...face.landmarks import MESH
 from ...face.rig import Rig
-from ...perception.expression import SIZE, ZOOM, zoomed
 from ..frames.pairs import CROP, FRAMES
 from ..frames.pairs import read_shard as read_pairs
 from .make import Head

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...face.arkit import UNIT_INDEX
+from ...arkit import UNIT_INDEX
 from .kit import HeadKit
 from .people import Person
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...face.arkit import UNIT_INDEX
+from ...arkit import UNIT_INDEX
 from ...face.rig import GROUPS
 from .assets import HEAD_BOX, HEAD_SIZE
 from .kit import HeadKit

@@ -19,7 +19,7 @@ from torch import Tensor
 from ...arguments import whole
 from ...emotion.soft_label import soft_label
 from ...emotion.taxonomy import EMOTIONS
-from ...perception.expression import MARKS, ExpressionHead, ExpressionRecogniser, expression_loss
+from ...face.expression import MARKS, ExpressionHead, ExpressionRecogniser, expression_loss
 from ..run import MOST, Run, add_tuning_options
 from .pictures import KINDS, FacePictures
 

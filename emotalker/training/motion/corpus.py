@@ -14,13 +14,13 @@ import torch
 from scipy.signal import fftconvolve
 from torch import Tensor
 
+from ...arkit import FACE_UNITS
 from ...emotion.taxonomy import COMPOUNDS, EMOTIONS
 from ...emotion.track import EASINGS, EmotionTrack, Segment
-from ...face.arkit import FACE_UNITS
 from ...motion.motion import Motion
-from ...motion.mouth import lip_closure
 from ...speech.analyse import analyse_speech
 from ...speech.features import VISEMES, SpeechFeatures
+from ...speech.mouth import lip_closure
 from ...speech.phones import ARPABET, sample_segments, viseme_segments
 from ..speech.corpus import Corpus, load_shard
 from ..speech.voices import RATE

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ...motion.gaze import GazeShifts
-from ...motion.prosody import Prosody, stream
+from ...speech.prosody import Prosody, stream
 
 SACCADE_BASE, SACCADE_SLOPE = 0.021, 0.0022  # s, s per degree: length of a saccade (Carpenter, Movements of the Eyes, 1988)
 FIXATION = (0.75, 0.55)  # s, log: median and spread of a look at one point of a face (a calm choice)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...emotion.taxonomy import EMOTIONS
 from ...motion.head import AXES, LIMITS, POSTURE, posture
-from ...motion.prosody import RATE, Prosody, noise, smooth, stream
+from ...speech.prosody import RATE, Prosody, noise, smooth, stream
 
 # Rotation while speaking in public: standard deviation and range in degrees, mean speed in degrees per second (measured from
 # 10 public speeches at 25 frames a second).

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ...arkit import FACE_UNITS
 from ...emotion.track import EmotionTrack
-from ...face.arkit import FACE_UNITS
 from ...motion.denoiser import CHANNELS, RATE, MotionDenoiser, Shape
 from ...motion.head import AXES
 from ...motion.liveliness import Liveliness

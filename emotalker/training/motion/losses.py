@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ...arkit import FACE_UNITS
 from ...emotion.taxonomy import EMOTIONS
-from ...face.arkit import FACE_UNITS
 from ...face.rig import Rig
 from ...motion.blend import lip_gap
 from ...motion.denoiser import CHANNELS, MotionDenoiser

@@ -19,11 +19,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ...face.arkit import FACE_UNITS, UNIT_INDEX
+from ...arkit import FACE_UNITS, UNIT_INDEX
 from ...face.rig import Rig
 from ...motion.denoiser import HEARD, RATE
-from ...motion.mouth import CLOSED_UNITS, PARTING_UNITS, lip_closure
 from ...speech.features import VISEMES, SpeechFeatures
+from ...speech.mouth import CLOSED_UNITS, PARTING_UNITS, lip_closure
 from .losses import LIPS
 
 MOVED = (

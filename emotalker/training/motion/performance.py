@@ -7,20 +7,21 @@ import torch
 from scipy.signal import lfilter
 from torch import Tensor
 
+from ...arkit import FACE_UNITS, UNIT_INDEX
+from ...curves import sample
 from ...emotion.expression import face_units
 from ...emotion.taxonomy import EMOTION_INDEX
 from ...emotion.track import EmotionTrack
 from ...errors import UserError
-from ...face.arkit import FACE_UNITS, UNIT_INDEX
-from ...motion import prosody as rhythm
 from ...motion.blend import join_speech
 from ...motion.blink import blink_closure, close_lids, draw_blinks
 from ...motion.gaze import gaze_mood, gaze_units
-from ...motion.motion import Motion, sample
-from ...motion.mouth import lip_closure, mouth_units
-from ...motion.prosody import RATE, Prosody, noise, smooth, stream
+from ...motion.motion import Motion
 from ...motion.steering import steer, steered_units, take_gaze
+from ...speech import prosody as rhythm
 from ...speech.features import SpeechFeatures, frame_count
+from ...speech.mouth import lip_closure, mouth_units
+from ...speech.prosody import RATE, Prosody, noise, smooth, stream
 from .gaze import draw_gaze, gaze_angles
 from .head import draw_head
 

@@ -17,16 +17,16 @@ from torch import Tensor
 from ...arguments import whole
 from ...emotion.taxonomy import ALIASES, EMOTION_INDEX, EMOTIONS
 from ...errors import UserError
+from ...face.expression import ExpressionRecogniser
 from ...face.finder import FaceFinder
 from ...face.fitted import FittedRig
 from ...face.fitting import fit_rig, fit_units
 from ...face.rig import Rig
 from ...motion.denoiser import RATE
 from ...motion.motion import Motion
-from ...motion.mouth import lip_closure
-from ...perception.expression import ExpressionRecogniser
 from ...speech.analyse import analyse_speech
 from ...speech.features import frame_count
+from ...speech.mouth import lip_closure
 from ...video.audio import read_soundtrack
 from ...video.decode import read_frames, video_facts
 from .corpus import VIDEO_SHARD, heard_features, stack, write_shard

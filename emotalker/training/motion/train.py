@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from ...arguments import number, whole
+from ...arkit import FACE_UNITS
 from ...diffusion import TRAIN_STEPS, denoised, make_scheduler
 from ...emotion.eib import EmotionIntensityBlock
-from ...face.arkit import FACE_UNITS
 from ...motion.denoiser import CHANNELS, CONDITIONS, MotionDenoiser, Shape
 from ..run import MOST, Run, add_tuning_options
 from .corpus import TAKES_SHARD, VIDEO_SHARD, MotionCorpus, load_motion_corpus

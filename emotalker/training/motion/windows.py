@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...arkit import FACE_UNITS, MIRRORED
 from ...emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from ...face.arkit import FACE_UNITS, MIRRORED
 from ...motion.denoiser import CHANNELS, HEARD, RATE, Conditions
 from ...motion.sampling import OVERLAP, WINDOW
 from ...speech.features import VISEMES

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from ...face.arkit import FACE_UNITS, UNIT_INDEX
+from ...arkit import FACE_UNITS, UNIT_INDEX
 from ...face.finder import FaceFinder
 from ...face.rig import GROUPS
 from ...weights import FOLDER

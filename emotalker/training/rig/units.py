@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...face.arkit import UNIT_INDEX
+from ...arkit import UNIT_INDEX
 from ...face.contact import LID_FADE, LIP_FADE, opposite_weights, sealed_units
 from ...face.rig import GROUPS
 from .makehuman import read_target

@@ -2,7 +2,7 @@
 
 import torch
 
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.arkit import UNIT_INDEX
 from emotalker.frames.guide import MAPS
 from emotalker.training.frames.pairs import CROP, EAR, FRAMES, MAP, PairMaker, applied, inverse, joined, read_shard
 

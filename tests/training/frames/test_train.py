@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.face.graph import Graph
 from emotalker.face.portrait import Portrait
 from emotalker.frames.denoiser import FrameDenoiser

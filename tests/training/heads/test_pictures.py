@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotalker.face.arkit import UNIT_INDEX
-from emotalker.perception.expression import MARKS, MESH, SIZE, ExpressionRecogniser
+from emotalker.arkit import UNIT_INDEX
+from emotalker.face.expression import MARKS, MESH, SIZE, ExpressionRecogniser
 from emotalker.training.heads import pictures as face_pictures
 from emotalker.training.heads.pictures import KINDS, FacePictures, Picture, partners, vary, with_glasses
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
-from emotalker.perception.expression import MESH, SIZE, ExpressionHead, ExpressionRecogniser, Shown
+from emotalker.face.expression import MESH, SIZE, ExpressionHead, ExpressionRecogniser, Shown
 from emotalker.training.heads.pictures import FacePictures, Picture
 from emotalker.training.heads.train import SHAPE, PerceptionRun, accuracy, main
 

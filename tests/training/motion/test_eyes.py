@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.arkit import UNIT_INDEX
 from emotalker.motion.blink import CLOSING, MIN_GAP, OPENING, blink_closure, draw_blinks
 from emotalker.motion.gaze import GazeShifts, gaze_units
-from emotalker.motion.prosody import analyse
+from emotalker.speech.prosody import analyse
 from emotalker.training.motion.gaze import draw_gaze, gaze_angles
 
 MINUTES = 20

@@ -3,7 +3,7 @@ import torch
 
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.motion.head import AXES, LIMITS
-from emotalker.motion.prosody import RATE, analyse
+from emotalker.speech.prosody import RATE, analyse
 from emotalker.training.motion.head import SPEECH_SD, SPEECH_SPEED, draw_head, nods
 
 

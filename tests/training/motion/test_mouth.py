@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
 from emotalker.motion.denoiser import HEARD
 from emotalker.speech.features import VISEME_INDEX

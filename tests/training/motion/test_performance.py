@@ -1,14 +1,14 @@
 import pytest
 import torch
 
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.taxonomy import EMOTIONS
 from emotalker.emotion.track import EmotionTrack, Segment
 from emotalker.errors import UserError
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.blend import lip_gap
-from emotalker.motion.mouth import lip_closure, mouth_units
 from emotalker.speech.analyse import analyse_speech
 from emotalker.speech.features import VISEME_INDEX, frame_count
+from emotalker.speech.mouth import lip_closure, mouth_units
 from emotalker.training.motion.performance import perform
 from emotalker.video.audio import read_audio
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from emotalker import weights
+from emotalker.arkit import UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
-from emotalker.face.arkit import UNIT_INDEX
 from emotalker.face.finder import FaceFinder
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from emotalker import weights
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.emotion.track import EmotionTrack
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.motion.denoiser import CHANNELS, MotionDenoiser, Shape
 from emotalker.motion.sampling import OVERLAP, WINDOW, Settings, draw_motion, load_denoiser
 from emotalker.training.motion.corpus import MotionCorpus, write_shard

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emotalker.perception.steadiness import Trembling, blinks
+from emotalker.scoring.steadiness import Trembling, blinks
 
 FPS = 25.0
 

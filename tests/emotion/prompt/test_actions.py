@@ -2,9 +2,9 @@
 
 import pytest
 
-from emotalker.emotion.action_words import ROWS
-from emotalker.emotion.actions import find_actions
-from emotalker.face.arkit import UNIT_INDEX
+from emotalker.arkit import UNIT_INDEX
+from emotalker.emotion.prompt.action_words import ROWS
+from emotalker.emotion.prompt.actions import find_actions
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from emotalker.perception.sharpness import Sharpness, _blur
 from emotalker.picture import load_image
+from emotalker.scoring.sharpness import Sharpness, _blur
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import quoted
+from ...errors import quoted
 from .marks import Mark
 from .timeline import Passage
 

@@ -7,7 +7,7 @@ import torch
 
 from emotalker.emotion.soft_label import soft_label
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from emotalker.perception.emotions import emotion_match, main_emotions, pooled
+from emotalker.scoring.emotions import emotion_match, main_emotions, pooled
 
 FPS = 25.0
 

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..face.crop import MIDDLE, SPAN
-from ..face.geometry import Pyramid, similarity_matrices
-from ..face.graph import Graph
-from ..face.landmarks import IRISES
-from .measures import MOUTH_CORNERS
+from .crop import MIDDLE, SPAN
+from .geometry import Pyramid, similarity_matrices
+from .graph import Graph
+from .landmarks import IRISES
+from .landmarks478 import MOUTH_CORNERS
 
 SIZE = 112  # pixels of a crop, fixed by the network
 NOSE = 4

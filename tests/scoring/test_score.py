@@ -12,8 +12,8 @@ from torch.nn.functional import conv2d, interpolate
 
 from emotalker.emotion.track import EmotionTrack
 from emotalker.errors import UserError
-from emotalker.perception.score import Report, score_stream, score_video
 from emotalker.picture import load_image
+from emotalker.scoring.score import Report, score_stream, score_video
 from emotalker.video.audio import Sound
 
 HAPPY, ANGRY = EmotionTrack.constant(happy=0.8), EmotionTrack.constant(angry=0.8)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
-from ..face.arkit import UNIT_INDEX
-from ..motion.mouth import mouth_units
+from ..arkit import UNIT_INDEX
 from ..speech.features import SpeechFeatures
+from ..speech.mouth import mouth_units
 
 MOUTH_SHAPE: dict[str, tuple[float, float]] = {
     "jawLeft": (0.000, 0.023), "jawRight": (0.000, 0.023), "jawOpen": (0.539, -0.063), "mouthClose": (-0.540, 0.077),

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from emotalker.emotion.placing import place
-from emotalker.emotion.timeline import parse_timeline
+from emotalker.emotion.prompt.placing import place
+from emotalker.emotion.prompt.timeline import parse_timeline
 
 
 def told(prompt, seconds=6.0, **given):

@@ -15,14 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..arkit import FACE_UNITS, MIRRORED
 from ..emotion.soft_label import soft_label
 from ..emotion.taxonomy import EMOTIONS, MAX_STRENGTH
-from ..face.arkit import FACE_UNITS, MIRRORED
-from ..face.crop import PLACES, crop_matrices, cut
-from ..face.geometry import similarity_matrices
-from ..face.graph import Graph
-from ..face.landmarks import MESH, assemble
-from ..face.landmarks478 import (
+from ..weights import load_card, load_weights
+from .crop import PLACES, crop_matrices, cut
+from .geometry import similarity_matrices
+from .graph import Graph
+from .landmarks import MESH, assemble
+from .landmarks478 import (
     EYE_LOWER,
     EYE_UPPER,
     FACE_OVAL,
@@ -32,7 +33,6 @@ from ..face.landmarks478 import (
     LIPS_OUTER_UPPER,
     STEADY,
 )
-from ..weights import load_card, load_weights
 
 SIZE = 192
 """Pixels of a face crop's side, for which the landmark network was published: at any other its landmarks are off."""

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from emotalker.face.arkit import FACE_UNITS
+from emotalker.arkit import FACE_UNITS
 from emotalker.face.rig import Rig
-from emotalker.perception.lipsync import MOUTH_SHAPE, compare, expected_mouth
-from emotalker.perception.measures import mouth_shape
+from emotalker.scoring.lipsync import MOUTH_SHAPE, compare, expected_mouth
+from emotalker.scoring.measures import mouth_shape
 from emotalker.speech.analyse import analyse_speech
 from emotalker.video.audio import read_audio
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from emotalker.emotion.prompt import MOST_WORDS, read_prompt, spread_words
+from emotalker.arkit import UNIT_INDEX
+from emotalker.emotion.prompt.reading import MOST_WORDS, read_prompt, spread_words
 from emotalker.emotion.taxonomy import EMOTION_INDEX
 from emotalker.errors import UserError
-from emotalker.face.arkit import UNIT_INDEX
 
 NEUTRAL, HAPPY, SAD, ANGRY = (EMOTION_INDEX[name] for name in ("neutral", "happy", "sad", "angry"))
 

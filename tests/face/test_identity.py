@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from emotalker.arkit import FACE_UNITS
 from emotalker.emotion.expression import face_units
-from emotalker.face.arkit import FACE_UNITS
 from emotalker.face.crop import crop_matrices as face_squares
 from emotalker.face.crop import cut
+from emotalker.face.identity import PLACES, SIZE, FaceEmbedder, crop_matrices
 from emotalker.face.portrait import Portrait
 from emotalker.frames.guide import GuideRenderer
 from emotalker.motion.motion import Motion
-from emotalker.perception.identity import PLACES, SIZE, FaceEmbedder, crop_matrices
 from emotalker.picture import load_image
 
 DATA = Path(__file__).parent / "data"

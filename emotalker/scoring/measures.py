@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor
 
-from ..face.landmarks478 import EYE_LOWER, EYE_UPPER, STEADY
+from ..face.landmarks478 import EYE_LOWER, EYE_UPPER, MOUTH_CORNERS, STEADY
 
 INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 """Pairs of inner lip landmarks, upper and lower, around the middle."""
-MOUTH_CORNERS = (61, 291)
 EYE_CORNERS = ((33, 133), (362, 263))
 """Corners of the subject's right and left eye, from the picture's left to its right."""
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, max_pool1d, pad
 
-from ..face.arkit import FACE_UNITS, UNIT_INDEX
-from ..speech.features import VISEME_INDEX, VISEMES, SpeechFeatures
+from ..arkit import FACE_UNITS, UNIT_INDEX
+from .features import VISEME_INDEX, VISEMES, SpeechFeatures
 
 ARTICULATORS: dict[str, tuple[str, ...]] = {
     "jaw": ("jawOpen",),

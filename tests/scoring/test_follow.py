@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from emotalker.perception.follow import FaceFollower, regroup
-from emotalker.perception.score import score_stream
 from emotalker.picture import load_image
+from emotalker.scoring.follow import FaceFollower, regroup
+from emotalker.scoring.score import score_stream
 
 
 def test_chunks_are_cut_anew_and_no_frame_is_lost():

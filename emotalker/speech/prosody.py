@@ -8,8 +8,8 @@ import torch
 from scipy.signal import find_peaks
 from torch import Tensor
 
-from ..speech.features import VISEME_INDEX, SpeechFeatures
-from .motion import sample
+from ..curves import sample
+from .features import VISEME_INDEX, SpeechFeatures
 
 RATE = 100.0
 """Samples per second of every process here, whatever the video's frame rate: one seed means one performance at any rate."""

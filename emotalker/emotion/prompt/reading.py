@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import quoted
-from ..motion import prosody
-from ..speech.features import SpeechFeatures
+from ...errors import quoted
+from ...speech import prosody
+from ...speech.features import SpeechFeatures
+from ..track import FADE, EmotionTrack, Segment
 from .actions import Found, find_actions
 from .placing import Placed, place
 from .timeline import Passage, parse_timeline
-from .track import FADE, EmotionTrack, Segment
 
 if TYPE_CHECKING:
-    from .eib import EmotionIntensityBlock
+    from ..eib import EmotionIntensityBlock
 
 SECONDS = 6.0
 """Length that order words are laid over when nobody says how long the speech is."""

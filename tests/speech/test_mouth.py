@@ -3,9 +3,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from emotalker.face.arkit import FACE_UNITS, UNIT_INDEX
-from emotalker.motion.mouth import lip_closure, mouth_units
+from emotalker.arkit import FACE_UNITS, UNIT_INDEX
 from emotalker.speech.features import VISEME_INDEX, VISEMES, SpeechFeatures, frame_count
+from emotalker.speech.mouth import lip_closure, mouth_units
 
 FINE = 1000
 

@@ -13,7 +13,7 @@ Rules of ours, which the placing follows where a prompt leaves time open:
 import re
 from dataclasses import dataclass, replace
 
-from ..errors import short
+from ...errors import short
 from .marks import END, START, Mark, split_marks
 from .order import Draft, cut
 

@@ -3,14 +3,11 @@
 import pytest
 import torch
 
+from emotalker.arkit import MIRRORED, UNIT_INDEX
 from emotalker.emotion.expression import face_units
 from emotalker.emotion.taxonomy import EMOTION_INDEX, EMOTIONS
-from emotalker.face.arkit import MIRRORED, UNIT_INDEX
 from emotalker.face.crop import crop_matrices, cut
-from emotalker.face.portrait import Portrait
-from emotalker.frames.guide import GuideRenderer
-from emotalker.motion.motion import Motion
-from emotalker.perception.expression import (
+from emotalker.face.expression import (
     MARKS,
     MESH,
     SIZE,
@@ -21,6 +18,9 @@ from emotalker.perception.expression import (
     upright,
     zoomed,
 )
+from emotalker.face.portrait import Portrait
+from emotalker.frames.guide import GuideRenderer
+from emotalker.motion.motion import Motion
 from emotalker.picture import load_image
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from emotalker.emotion.eib import EmotionIntensityBlock
-from emotalker.emotion.placing import place
-from emotalker.emotion.timeline import parse_timeline
+from emotalker.emotion.prompt.placing import place
+from emotalker.emotion.prompt.timeline import parse_timeline
 
 NEEDED = 0.9
 TOLERANCE = 0.1

@@ -18,16 +18,16 @@ from torch import Tensor
 from ..emotion.taxonomy import EMOTIONS
 from ..emotion.track import EmotionTrack
 from ..errors import UserError
+from ..face.expression import ExpressionRecogniser
 from ..face.finder import Face, FaceFinder
+from ..face.identity import FaceEmbedder
 from ..face.portrait import as_rgb
 from ..picture import load_image
 from ..speech.analyse import analyse_speech
 from ..video.audio import Sound, read_recording, read_soundtrack
 from ..video.decode import read_frames, video_facts
 from .emotions import emotion_match, main_emotions, pooled
-from .expression import ExpressionRecogniser
 from .follow import FaceFollower, regroup
-from .identity import FaceEmbedder
 from .lipsync import REACH, SHORTEST, LipSync, compare, expected_mouth
 from .measures import lid_opening, mouth_shape
 from .sharpness import Sharpness
