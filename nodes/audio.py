@@ -50,5 +50,5 @@ class AudioFeatures(io.ComfyNode):
                 raise UserError("There is no sound: connect an audio that lasts at least a moment.")
             words = transcript.strip() or None
             make_room(ROOM)
-            features = analyse_speech(voice["waveform"][0], voice["sample_rate"], RATE, words, device(), report())
+            features = analyse_speech(voice["waveform"][0], voice["sample_rate"], RATE, words, device(), report(), lazily=True)
         return io.NodeOutput(Speech(voice, words, features), audio)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from comfy_execution.graph_utils import is_link
 from comfy_execution.progress import get_progress_state
@@ -18,9 +19,24 @@ PREVIEW_EVERY = 0.5  # seconds between two preview pictures
 
 
 def report() -> Callable[[int, int], None]:
-    """A function (done, total) that moves the running node's bar, and raises when the user has pressed Cancel."""
-    bar = ProgressBar(1)
-    return lambda done, total: bar.update_absolute(done, total)
+    """A function (done, total) that moves the running node's bar, and raises when the user has pressed Cancel.
+
+    In a later node, for which the work of this one goes on, the bar is that node's own: there it only looks for Cancel.
+    """
+    bar, own = ProgressBar(1), _running()
+
+    def moved(done: int, total: int) -> None:
+        if _running() == own:
+            bar.update_absolute(done, total)
+        else:
+            throw_exception_if_processing_interrupted()
+
+    return moved
+
+
+def _running() -> str | None:
+    context = get_executing_context()
+    return None if context is None else context.node_id
 
 
 def say(text: str) -> None:

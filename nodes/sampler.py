@@ -237,13 +237,17 @@ class EmoTalkerSampler(io.ComfyNode):
             redo = redo and range_of(redo, heard)
         if take is None or redo is not None:
             denoiser, patcher = drawer()
-            memory.load_models_gpu([patcher], memory_required=ROOM)
+
+            def ready() -> None:
+                memory.load_models_gpu([patcher], memory_required=ROOM)
+
+            ready()
             with blame(node, "steps", "speech_guidance", "emotion_guidance", "window"):
                 settings = Settings(steps, speech_guidance, emotion_guidance, window=window)
             gains = (mouth, expression, head, blink)
             with blame(node, "emotion"):
                 felt, again = emotion or EmotionTrack(), redo or (0.0, None)
-                take = make_take(denoiser, heard, felt, seed, settings, *gains, fps, report(), motion, again)
+                take = make_take(denoiser, heard, felt, seed, settings, *gains, fps, report(), motion, again, ready)
         with blame(node, "frames", "preservation_ratio", "denoise", "frame_guidance"):
             paint = PaintSettings(
                 preservation_ratio,

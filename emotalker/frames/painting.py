@@ -1,9 +1,10 @@
 """Paint guide frames: few denoising steps from the guide on, with the portrait's information preserved at every one."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -152,12 +153,19 @@ class Steering:
     motion: Tensor
 
 
-def steering_of(motion: Motion, features: SpeechFeatures | None, emotion: EmotionTrack) -> Steering:
-    """Speech around each frame of a take, what is felt in it and what face and head do; without features nothing is heard."""
-    times = (torch.arange(len(motion), dtype=torch.float64) + 0.5) / motion.fps
+def steering_of(
+    motion: Motion, features: SpeechFeatures | None, emotion: EmotionTrack, first: int = 0, last: int | None = None
+) -> Steering:
+    """Speech around each frame first..last (not included) of a take, what is felt in it and what face and head do; without
+    features nothing is heard."""
+    last = len(motion) if last is None else min(last, len(motion))
+    times = (torch.arange(first, last, dtype=torch.float64) + 0.5) / motion.fps
+    motion = motion.part(first, last)
     if features is None:
         speech = silence().expand(len(motion), -1, -1)
     else:
+        end = math.ceil((last / motion.fps + EAR / RATE) * features.fps) + 1
+        features = features.part(0, min(features.frames, end))
         heard = torch.cat([features.visemes, features.voicing[:, None], features.loudness[:, None]], 1).detach().float().cpu()
         around = (torch.arange(EAR, dtype=torch.float64) - EAR // 2) / RATE
         at = (times[:, None] + around).flatten() - 0.5 / features.fps
@@ -192,7 +200,7 @@ class Painting:
     ) -> "FramePainter":
         """What renderer.stream takes to paint this take."""
         return FramePainter(
-            model, renderer, steering_of(motion, self.features, self.emotion), self.settings, self.mask, on_step
+            model, renderer, partial(steering_of, motion, self.features, self.emotion), self.settings, self.mask, on_step
         )
 
 
@@ -216,7 +224,7 @@ class FramePainter:
     Args:
         model: of load_painter.
         renderer: whose frames are painted.
-        steering: of the take that it renders.
+        steering: given the first and last frame (not included), what steers them, see steering_of.
         settings: how.
         mask: [H,W] of the picture, 0..1: where painting is allowed; everywhere by default.
         on_step: called with (frames painted so far, a preview [3,s,s] of the one being painted) after each denoising step; what
@@ -227,7 +235,7 @@ class FramePainter:
         self,
         model: FrameDenoiser,
         renderer: GuideRenderer,
-        steering: Steering,
+        steering: Callable[[int, int], Steering],
         settings: PaintSettings | None = None,
         mask: Tensor | None = None,
         on_step: Callable[[int, Tensor], None] | None = None,
@@ -289,16 +297,16 @@ class FramePainter:
         cells = self.size // BLOCK
         coarse = crop_matrices(drawn.landmarks, cells)
         maps, own = cut(drawn.maps, coarse, cells, BLOCK * self.step).split([len(MAPS), 1], 1)
-        span = slice(first, first + count)
+        steering = self.steering(first, first + count)
         ones = torch.ones(count)
         conditions = PaintConditions(
             guide,
             self.portrait.expand(count, -1, -1, -1),
             maps,
-            self.steering.speech[span],
-            ones * self.steering.heard,
-            self.steering.strengths[span],
-            self.steering.motion[span],
+            steering.speech,
+            ones * steering.heard,
+            steering.strengths,
+            steering.motion,
             self.own.expand(count, -1),
             self.taken.expand(count, -1),
             ones,

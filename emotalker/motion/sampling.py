@@ -120,7 +120,7 @@ def draw_motion(
 
 
 class Drawing:
-    """The windows of a motion, drawn one after the other; see draw_motion for what it takes.
+    """The windows of a motion, drawn one after the other; see draw_motion for what it takes; `ready` is called before each.
 
     A window that fails or is cancelled can be drawn again: it leaves no trace.
 
@@ -140,8 +140,10 @@ class Drawing:
         keep: Motion | None = None,
         redo: tuple[float, float] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.model, self.settings, self._on_progress = model, settings or Settings(), on_progress
+        self._ready = ready
         self.count = count = frame_count(features.duration, RATE)
         padded = -(-count // PATCH) * PATCH
         self._features = features
@@ -173,6 +175,7 @@ class Drawing:
     def draw_window(self) -> None:
         """Draws the next window."""
         first, last = self._waiting[0]
+        self._ready()
         if self._speech is None:
             speech = _heard(self._features.part(first, min(last, self.count)), min(last, self.count) - first)
         else:

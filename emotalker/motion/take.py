@@ -37,6 +37,7 @@ def make_take(
     on_progress: Callable[[int, int], None] | None = None,
     keep: Motion | None = None,
     redo: tuple[float, float | None] = (0.0, None),
+    ready: Callable[[], None] = lambda: None,
 ) -> Motion:
     """Draw a performance of a speech.
 
@@ -51,6 +52,7 @@ def make_take(
         on_progress: called with (frames done, frames in all), see draw_motion.
         keep: a take of this speech, at any rate and with any gains, of which only a range is drawn again.
         redo: that range: start and end in seconds, None for the end of the speech.
+        ready: called before each window of a take that is drawn as it is asked for, to bring the model to its device.
 
     Returns:
         Motion on the CPU, frame_count(features.duration, fps) frames. For a GrowingSpeech it is drawn as it is asked for,
@@ -63,7 +65,7 @@ def make_take(
     fps = features.fps if fps is None else float(fps)
     if isinstance(features, GrowingSpeech) and features.fps == RATE and keep is None and blink <= 1:
         gains = (mouth, expression, head, blink)
-        drawing = Drawing(model, features, emotion, seed, settings, on_progress=on_progress)
+        drawing = Drawing(model, features, emotion, seed, settings, on_progress=on_progress, ready=ready)
         return GrowingMotion(drawing, features, emotion, seed, gains, fps)
     if keep is None:
         motion = draw_motion(model, features, emotion, seed, settings, on_progress=on_progress)

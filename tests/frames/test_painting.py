@@ -165,6 +165,9 @@ def test_steering_hears_around_each_frame(talk, take):
     assert torch.allclose(steering.speech[4, EAR // 2 + 1], steering.speech[5, EAR // 2], atol=1e-5)
     assert torch.allclose(steering.strengths[:, 2], torch.full((6,), 0.7))
     assert steering_of(take, None, EmotionTrack()).heard == 0
+    part = steering_of(take, features, EmotionTrack.constant(sad=0.7), 2, 5)
+    for name in ("speech", "strengths", "motion"):
+        assert torch.equal(getattr(part, name), getattr(steering, name)[2:5])
 
 
 def test_masks_are_fitted_to_the_picture():

@@ -1,5 +1,7 @@
 """Whatever is made up in a frame keeps to the colours of its picture."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -31,7 +33,8 @@ def frames(picture, paint=False):
     take, painter = speaking(), None
     if paint:
         settings = PaintSettings(preservation=0.0, steps=2, guidance=2.0)
-        painter = FramePainter(load_painter(), renderer, steering_of(take, None, EmotionTrack.constant(happy=1.0)), settings)
+        steering = partial(steering_of, take, None, EmotionTrack.constant(happy=1.0))
+        painter = FramePainter(load_painter(), renderer, steering, settings)
     return renderer, torch.cat(list(renderer.stream(take, paint=painter)))
 
 

@@ -109,7 +109,9 @@ def read_prompt(
             warnings.append(
                 f"The length of the speech is not known: the prompt is laid over {SECONDS:g} s. Connect the speech."
             )
-    pauses, speech = _rhythm(features)
+    # The rhythm, for which all of the speech must be heard, places passages among each other and words.
+    rhythmic = len(passages) > 1 or any(_on_word(passage) for passage in passages)
+    pauses, speech = _rhythm(features) if rhythmic else ([], None)
     if not words and features is not None and features.words:
         words = [(word, start, end) for start, end, word in features.words]
     if not words and transcript and any(_on_word(passage) for passage in passages):
