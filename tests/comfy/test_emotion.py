@@ -1,7 +1,6 @@
 """The emotion nodes in a real ComfyUI: prompts, segments, JSON, presets, preview, with good and with bad input."""
 
 import json
-import time
 
 import pytest
 from PIL import Image
@@ -175,7 +174,7 @@ def test_broken_json_is_one_sentence(client, text, words):
     assert message.startswith("Emotion from JSON, input 'json':") and words in message
 
 
-def test_the_preview_shows_one_face_for_each_segment_quickly(client, server):
+def test_the_preview_shows_one_face_for_each_segment_and_fits_the_portrait_once(client, server):
     segments = [{"start": i, "end": i + 1, "strengths": {"happy": 0.1 + 0.15 * i}} for i in range(6)]
     nodes = {
         "portrait": ("EmoTalkerLoadPortrait", {"image": "emotalker_portrait.png", "face_index": 0, "neutralise": True}),
@@ -185,8 +184,8 @@ def test_the_preview_shows_one_face_for_each_segment_quickly(client, server):
     }
     run(client, nodes)
     nodes["from"][1]["json"] = json.dumps(segments[::-1])
-    started = time.monotonic()
-    (item,) = run(client, nodes)["shown"]["images"]
-    assert time.monotonic() - started < 10, "two seconds on an idle machine"
+    outcome = client.run({name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()})
+    assert set(outcome.executed) == {"from", "sheet", "shown"}
+    (item,) = outcome.outputs["shown"]["images"]
     with Image.open(server.folder / "temp" / item["filename"]) as sheet:
         assert sheet.width > 900 and sheet.height > 600

@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-import time
 
 import pytest
 
@@ -172,9 +171,10 @@ def test_the_bar_moves_and_cancel_works_while_a_long_take_is_drawn(client, graph
         if node == sampler:
             seen.append((value, maximum))
             if len(seen) == 3:
-                pressed.append(time.monotonic())
+                pressed.append(value)
                 threading.Thread(target=client.post, args=("/interrupt",)).start()
 
     outcome = client.run(graph.prompt, on_progress=cancel)
-    assert outcome.interrupted and pressed and time.monotonic() - pressed[0] < 2
+    assert outcome.interrupted and pressed
+    assert seen[-1][0] < seen[-1][1] / 2, "windows went on being drawn"
     assert seen[0][0] < seen[2][0] and seen[0][1] == math.ceil(25 * 60)

@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-import time
 
 import av
 import numpy as np
@@ -72,19 +71,20 @@ def test_a_changed_input_runs_only_what_depends_on_it(client, graph, kind, name,
     assert {graph.prompt[node]["class_type"] for node in outcome.executed} == runs
 
 
-def test_cancel_takes_effect_within_two_seconds_and_leaves_no_file(client, server, graph):
+def test_cancel_takes_effect_early_and_leaves_no_file(client, server, graph):
     graph.inputs("LoadAudio")["audio"] = "long.wav"
     before = set((server.folder / "output").rglob("*"))
-    pressed = []
+    seen, pressed = [], []
 
     def cancel(node, value, maximum):
+        seen.append((value, maximum))
         if value >= 16 and not pressed:
-            pressed.append(time.monotonic())
+            pressed.append(value)
             threading.Thread(target=client.post, args=("/interrupt",)).start()
 
     outcome = client.run(graph.prompt, on_progress=cancel)
     assert outcome.interrupted and pressed
-    assert time.monotonic() - pressed[0] < 2
+    assert seen[-1][0] < seen[-1][1] / 2, "frames went on being drawn"
     assert set((server.folder / "output").rglob("*")) == before
     graph.inputs("LoadAudio")["audio"] = "short.wav"
     graph.inputs("EmoTalkerSampler")["seed"] = 13
@@ -95,15 +95,17 @@ def test_cancel_works_while_a_long_voice_is_heard(client, server, graph):
     waveform, rate = read_audio(server.folder / "input" / "long.wav")
     write_wav(server.folder / "input" / "hour.wav", Sound(waveform.repeat(1, 20), rate))
     graph.inputs("LoadAudio")["audio"] = "hour.wav"
-    pressed = []
+    seen, pressed = [], []
 
     def cancel(node, value, maximum):
+        seen.append((node, value / maximum))
         if node == graph.id("EmoTalkerAudioFeatures") and not pressed:
-            pressed.append(time.monotonic())
+            pressed.append(value)
             threading.Thread(target=client.post, args=("/interrupt",)).start()
 
     outcome = client.run(graph.prompt, on_progress=cancel)
-    assert outcome.interrupted and pressed and time.monotonic() - pressed[0] < 2
+    assert outcome.interrupted and pressed
+    assert seen[-1][0] == graph.id("EmoTalkerAudioFeatures") and seen[-1][1] < 1, "the whole voice was heard"
 
 
 def test_core_saves_the_video_with_its_workflow(client, server, graph):
