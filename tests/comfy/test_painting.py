@@ -1,7 +1,6 @@
 """Painted frames in a real ComfyUI: what painting may change and what it never does, masks, models, Cancel."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -56,15 +55,19 @@ def test_the_built_in_model_is_what_the_sampler_has_by_itself(painted):
     assert (painted(model=[model, 0]) == plain).all()
 
 
-def test_cancel_takes_effect_within_two_seconds_while_painting(client, server, graph):
+def test_cancel_takes_effect_early_while_painting(client, server, graph):
     graph.inputs("LoadAudio")["audio"] = "long.wav"
     graph.inputs("EmoTalkerSampler").update(frames="best")
-    pressed = []
+    seen, pressed = [], []
 
     def cancel(node, value, maximum):
-        if value >= 4 and node == graph.id("EmoTalkerVideoCombine") and not pressed:
-            pressed.append(time.monotonic())
+        if node != graph.id("EmoTalkerVideoCombine"):
+            return
+        seen.append((value, maximum))
+        if value >= 4 and not pressed:
+            pressed.append(value)
             threading.Thread(target=client.post, args=("/interrupt",)).start()
 
     outcome = client.run(graph.prompt, on_progress=cancel)
-    assert outcome.interrupted and pressed and time.monotonic() - pressed[0] < 2
+    assert outcome.interrupted and pressed
+    assert seen[-1][0] < seen[-1][1] / 4, "frames went on being painted"
