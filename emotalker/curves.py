@@ -1,4 +1,4 @@
-"""Curves over time: read between their samples."""
+"""Curves: read between their samples, steps without corners, Gaussian weights."""
 
 import torch
 from torch import Tensor
@@ -20,3 +20,17 @@ def sample(values: Tensor, rate: float, times: Tensor) -> Tensor:
     high = (low + 1).clamp(max=values.shape[0] - 1)
     share = (position - low).to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
     return values[low] * (1 - share) + values[high] * share
+
+
+def smoothstep(value: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """0 at `low`, 1 at `high` (which may be the lower number), smooth between, held outside."""
+    x = ((value - low) / (high - low)).clamp(0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def gaussian(sigma: float, reach: int, like: Tensor | None = None) -> Tensor:
+    """[2 reach + 1] weights of a Gaussian that sum to 1; `sigma` and `reach` in samples, type and device of `like`."""
+    kind = {} if like is None else {"dtype": like.dtype, "device": like.device}
+    offsets = torch.arange(-reach, reach + 1, **({"dtype": torch.float32} | kind))
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    return kernel / kernel.sum()

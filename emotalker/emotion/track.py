@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..arkit import FACE_UNITS, UNIT_INDEX
+from ..curves import smoothstep
 from ..errors import UserError, quoted
 from .taxonomy import EMOTION_INDEX, EMOTIONS, MAX_STRENGTH, resolve
 
@@ -293,4 +294,4 @@ def _ramp(since: Tensor, comes: Segment, room: float) -> Tensor:
     if comes.easing == "step" or reach <= 0:
         return (since >= 0).to(since.dtype)
     ramp = (since / (2 * reach) + 0.5).clamp(0, 1)
-    return ramp * ramp * (3 - 2 * ramp) if comes.easing == "smooth" else ramp
+    return smoothstep(ramp) if comes.easing == "smooth" else ramp

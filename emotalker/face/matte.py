@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ..curves import smoothstep
 from .finder import Face
 from .geometry import Pyramid
 from .graph import Graph
@@ -91,7 +92,7 @@ def window(box: Box, width: int, height: int, columns: int, rows: int) -> Tensor
         before = at / MARGIN if low > 0 else torch.ones(count)
         after = (1 - at) / MARGIN if high < limit else torch.ones(count)
         ramp = torch.minimum(before, after).clamp(max=1)
-        ramps.append(ramp * ramp * (3 - 2 * ramp))
+        ramps.append(smoothstep(ramp))
     return ramps[0][:, None] * ramps[1][None]
 
 

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..curves import smoothstep
 from .contours import Opening, opening
 from .fill import add_grain, blur, smooth_fill
-from .sampling import Box, Texture, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, sample
 from .surface import Part, Surface
 
 # Lengths are shares of the distance of the eye's corners.

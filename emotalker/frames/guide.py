@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..arkit import UNIT_INDEX
+from ..curves import smoothstep
 from ..face.landmarks478 import FACE_OVAL, IRIS
 from ..face.portrait import Portrait
 from ..motion.motion import Motion
@@ -26,7 +27,7 @@ from .mouth import Mouth
 from .palette import Palette
 from .plate import split_layers
 from .rasteriser import rasterise
-from .sampling import Box, Texture, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, sample
 from .surface import Part, Surface, vertex_normals
 
 # Pixels of the coarse flow along the crop's longer side.

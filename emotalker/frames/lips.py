@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..curves import smoothstep
 from ..face.rig import Rig
 from .contours import Opening, opening
 from .fill import blur, smooth_fill
 from .palette import Palette
-from .sampling import Box, Texture, box_around, smoothstep
+from .sampling import Box, Texture, box_around
 from .surface import Surface
 
 # Half the breadth of the dark line between closed lips, in mouth widths.

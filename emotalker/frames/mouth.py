@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..curves import smoothstep
 from ..face.landmarks478 import IRIS
 from ..face.rig import Rig
 from ..face.teeth import LIP_LINE, placed
@@ -15,7 +16,7 @@ from .fill import blur
 from .lips import Lips
 from .palette import Palette, luminance
 from .rasteriser import rasterise
-from .sampling import Box, Texture, box_around, sample, smoothstep
+from .sampling import Box, Texture, box_around, sample
 from .surface import Surface, vertex_normals
 
 _PARTS = ("teeth_upper", "teeth_lower", "tongue", "inner_mouth")

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from .sampling import Box, sample, smoothstep
+from ..curves import smoothstep
+from .sampling import Box, sample
 
 EDGE = 0.06
 """Share of a crop's side over which what is painted fades out at its edge."""

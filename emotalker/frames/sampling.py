@@ -113,9 +113,3 @@ def moved(pictures: Tensor, flow: Tensor) -> Tensor:
     centres = torch.stack(Box(0, 0, width, height).pixel_centres(pictures.device))
     grid = (centres + flow) * (2 / flow.new_tensor([width, height])[:, None, None]) - 1
     return F.grid_sample(pictures, grid.permute(0, 2, 3, 1), mode="bicubic", padding_mode="border", align_corners=False)
-
-
-def smoothstep(value: Tensor, low: float, high: float) -> Tensor:
-    """0 below `low`, 1 above `high`, smooth between."""
-    x = ((value - low) / (high - low)).clamp(0, 1)
-    return x * x * (3 - 2 * x)

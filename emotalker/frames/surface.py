@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..curves import smoothstep
 from .fill import blur, smooth_fill
 from .rasteriser import rasterise
-from .sampling import Box, smoothstep
+from .sampling import Box
 
 # Cosine between a vertex's normal and the view from which on it belongs to the front, and growth of the face's outline.
 _FRONT, _OVAL_GROWTH = 0.15, 1.03

@@ -1,10 +1,10 @@
 """Lips made as crisp as speech is: what is drawn moves a little less than sounds ask for."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
 from ..arkit import UNIT_INDEX
+from ..curves import gaussian
 from .gains import MOUTH
 
 LIPS = [UNIT_INDEX[name] for name in MOUTH]
@@ -18,10 +18,9 @@ def articulate(units: Tensor, rate: float) -> Tensor:
     """Units [T, 52] 0..1 at `rate` frames a second with crisper lips, jaw and tongue."""
     sigma = REACH * rate
     reach = max(1, round(3 * sigma))
-    offsets = torch.arange(-reach, reach + 1, dtype=units.dtype, device=units.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = gaussian(sigma, reach, units)
     lips = units[:, LIPS]
-    smooth = conv1d(pad(lips.T[:, None], (reach, reach), mode="replicate"), (kernel / kernel.sum())[None, None])[:, 0].T
+    smooth = conv1d(pad(lips.T[:, None], (reach, reach), mode="replicate"), kernel[None, None])[:, 0].T
     result = units.clone()
     result[:, LIPS] = (lips + CRISPNESS * (lips - smooth)).clamp(0, 1)
     return result

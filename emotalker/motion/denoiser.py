@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..arkit import FACE_UNITS
+from ..curves import gaussian
 from ..emotion.strength_tokens import TOKEN, StrengthTokens
 from ..emotion.taxonomy import EMOTIONS
 from ..speech.features import VISEMES
@@ -297,8 +298,7 @@ def _blurs() -> Tensor:
     for index, name in enumerate((*FACE_UNITS, *["head"] * (CHANNELS - len(FACE_UNITS)))):
         for sigma, starts in STEADY.items():
             if name.startswith(starts):
-                kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-                kernels[index] = kernel / kernel.sum()
+                kernels[index] = gaussian(sigma, reach)
     return kernels[:, None]
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..arkit import FACE_UNITS
+from ..curves import smoothstep
 
 FADE, GAZE_FADE, STEADY_FADE = 3.0, 8.0, 8.0
 """Frames in which an estimate comes back from the given frames to its own view (sigma of a Gaussian): of what jumps, of gaze,
@@ -71,7 +72,7 @@ def _matrices(given: tuple[bool, ...], kernel: tuple[float, ...], fade: float) -
             last += 1
         if last > first:
             way = torch.arange(1, last - first + 1) / (last - first + 1)
-            after = way * way * (3 - 2 * way) if first > 0 and last < count else torch.full_like(way, float(first == 0))
+            after = smoothstep(way) if first > 0 and last < count else torch.full_like(way, float(first == 0))
             if first > 0:
                 _go_on(of_clean, of_known, given, range(first, last), steady, fade, 1 - after)
             if last < count:

@@ -6,10 +6,10 @@ fewer pixels to the face, so the head's size does not matter; nor does contrast,
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..curves import gaussian
 from ..face.landmarks import LEFT_EYE, LIPS, MESH, RIGHT_EYE
 from ..face.landmarks478 import FACE_OVAL
 from .measures import eye_distance
@@ -95,8 +95,6 @@ def fineness(pictures: Tensor, landmarks: Tensor, scale: float) -> Tensor:
 def _blur(planes: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of [n, 1, H, W]; the edges are held."""
     reach = max(1, math.ceil(3 * sigma))
-    offsets = torch.arange(-reach, reach + 1, device=planes.device, dtype=planes.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = kernel / kernel.sum()
+    kernel = gaussian(sigma, reach, planes)
     planes = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="replicate"), kernel[None, None, None])
     return F.conv2d(F.pad(planes, (0, 0, reach, reach), mode="replicate"), kernel[None, None, :, None])

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, max_pool1d, pad
 
 from ..arkit import FACE_UNITS, UNIT_INDEX
+from ..curves import smoothstep
 from .features import VISEME_INDEX, VISEMES, SpeechFeatures
 
 ARTICULATORS: dict[str, tuple[str, ...]] = {
@@ -154,13 +155,7 @@ def _closure(probability: Tensor, fps: float) -> Tensor:
     """Sharpened probability [T] whose local peaks reach 1."""
     reach = max(1, round(CLOSURE_REACH * fps))
     peak = max_pool1d(probability[None, None], 2 * reach + 1, 1, reach)[0, 0]
-    return _step(probability / peak.clamp(min=1e-6), *CLOSURE_SHAPE) * _step(peak, *CLOSURE_SEEN)
-
-
-def _step(x: Tensor, low: float, high: float) -> Tensor:
-    """0 below low, 1 above high, a smooth step between."""
-    x = ((x - low) / (high - low)).clamp(0, 1)
-    return x * x * (3 - 2 * x)
+    return smoothstep(probability / peak.clamp(min=1e-6), *CLOSURE_SHAPE) * smoothstep(peak, *CLOSURE_SEEN)
 
 
 def _faded(track: Tensor, fps: float, before: float, after: float) -> Tensor:
@@ -182,4 +177,4 @@ def _size(features: SpeechFeatures) -> Tensor:
 def _activity(visemes: Tensor, fps: float) -> Tensor:
     """[T] 0 in pauses, 1 in speech, slow enough not to close the mouth between words."""
     speech = 1 - visemes[:, :1]
-    return _step(_faded(speech, fps, REST_FADE, REST_FADE)[:, 0], REST_BELOW, MOVE_ABOVE)
+    return smoothstep(_faded(speech, fps, REST_FADE, REST_FADE)[:, 0], REST_BELOW, MOVE_ABOVE)
