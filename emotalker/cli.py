@@ -313,6 +313,8 @@ def _score(options: argparse.Namespace) -> int:
 
 def _train(arguments: list[str]) -> int:
     """Hands on to a module of emotalker.training, which is imported only here."""
+    if not (Path(__file__).parent / "training").is_dir():
+        raise UserError("This is the published package, without training: get the repository for it.")
     if not arguments or arguments[0] not in TRAINED:
         print(f"emotalker: train needs a part, one of: {', '.join(sorted(TRAINED))}", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@
     python -m emotalker.training.motion.corpus --speech SPEECH_CORPUS --mouth mouth.safetensors --data CORPUS
 
 A small convolutional network hears what the motion model hears and says how the units of the mouth move. It replaces the
-dominance rules of `motion.mouth`, whose mouths open with loudness: fitted to one speaker they reach a correlation of 0.85
+dominance rules of `speech.mouth`, whose mouths open with loudness: fitted to one speaker they reach a correlation of 0.85
 with his lips, this network 0.91. Closures of p, b and m are sealed by rule afterwards, for a tracker sees lips that only
 nearly meet.
 """
