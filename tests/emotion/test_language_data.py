@@ -22,7 +22,10 @@ def pairs():
 
 @pytest.fixture(scope="module")
 def timelines():
-    return [json.loads(line) for line in (DATA / "timeline.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (DATA.parent / "prompt" / "data" / "timeline.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture(scope="module")

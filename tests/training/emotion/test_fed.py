@@ -216,14 +216,14 @@ GOOD = "a-1\ttrain\tidiom\tover it\t0\t0.5\t0\t0\t0\t0\t0\t0"
     ("line", "message"),
     [
         ("a-2\ttrain\tidiom\tonly text", "line 3.*4 columns"),
-        (GOOD.replace("a-1", "a-2").replace("train", "trial").replace("over it", "x"), "split 'trial'"),
+        (GOOD.replace("a-1", "a-2").replace("train", "trial").replace("over it", "x"), 'split "trial"'),
         (GOOD.replace("a-1", "a-2").replace("over it", "x").replace("0.5", "1.5"), "strengths"),
         (GOOD.replace("a-1", "a-2").replace("over it", "x").replace("0.5", "nan"), "strengths"),
         (GOOD.replace("a-1", "a-2").replace("over it", "x").replace("0.5", "0"), "strengths"),
         (GOOD.replace("a-1", "a-2").replace("over it", "x").replace("0.5", "much"), "strengths"),
         (GOOD.replace("a-1", "a-2").replace("over it", " "), "no text"),
-        (GOOD.replace("a-1", "a-2").replace("over", "OVER"), "text 'over it' twice"),
-        (GOOD.replace("over it", "x"), "id 'a-1' twice"),
+        (GOOD.replace("a-1", "a-2").replace("over", "OVER"), 'text "over it" twice'),
+        (GOOD.replace("over it", "x"), 'id "a-1" twice'),
     ],
 )
 def test_loader_names_the_mistake(tmp_path, line, message):
@@ -233,7 +233,7 @@ def test_loader_names_the_mistake(tmp_path, line, message):
 
 
 def test_loader_refuses_wrong_files_and_splits(tmp_path):
-    with pytest.raises(UserError, match="no split 'valid'"):
+    with pytest.raises(UserError, match='no split "valid"'):
         load_fed("valid")
     with pytest.raises(UserError, match="missing"):
         load_fed(path=tmp_path / "none.tsv.gz")
