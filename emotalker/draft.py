@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, short
 
 MARK, ENDING = ".emotalker-", ".draft"
 """How the folder of a draft is named, beside what it will become."""
@@ -115,8 +115,7 @@ def clear_drafts(folder: Path) -> None:
 
 def _unwritable(target: Path, error: Exception) -> UserError:
     reason = getattr(error, "strerror", None) or str(error)
-    name = target.name if len(target.name) <= 80 else f"{target.name[:77]}..."
-    name = name.replace("\x00", "?")
+    name = short(target.name).replace("\x00", "?")
     return UserError(f"{name} cannot be written ({reason}): choose another name or place, or free some space.")
 
 
