@@ -2,9 +2,9 @@
 
     python3 dev.py run -- python benchmarks/lips.py --tracker PYTHON [--clips 100] [--out FILE]
 
-Each test clip of ../shared/talk (test.txt: never trained on) is generated from its sound and its first frame, as `generate`
-does. Both films, the person's and ours, are measured by mediapipe's face mesh, which runs in an environment of its own
-(PYTHON: a Python with `pip install mediapipe==0.10.21`, whose numpy is older than ours) and took no part in any training of
+Each test clip of ../shared/talk (test.txt: never trained on) is generated from its sound and its first frame with a face, as
+`generate` does. Both films, the person's and ours, are measured by mediapipe's face mesh, which runs in an environment of its
+own (PYTHON: a Python with `pip install mediapipe==0.10.21`, whose numpy is older than ours) and took no part in any training of
 the motion. Prints JSON:
 
     gap_correlation, width_correlation   of the distance between the lips, and between their corners, with the speaker's own,
@@ -16,6 +16,7 @@ the motion. Prints JSON:
 """
 
 import argparse
+import contextlib
 import gzip
 import json
 import subprocess
@@ -67,6 +68,18 @@ def best(ours: np.ndarray, real: np.ndarray) -> tuple[float, int]:
     return max(found)
 
 
+def portrait_of(film: Path):
+    """Of the first frame of a film in which a face is found."""
+    from emotalker.errors import UserError
+    from emotalker.face.portrait import Portrait
+    from emotalker.video.decode import read_frames
+
+    for frame in read_frames(film, 1, 0, 25):
+        with contextlib.suppress(UserError):
+            return Portrait.from_image(frame[0].float() / 255)
+    raise SystemExit(f"no face was found in the first second of {film.name}")
+
+
 def low_share(gap: np.ndarray, times: list[float]) -> list[bool]:
     """Whether the lips come into the lowest quarter of their range near each time."""
     limit = gap.min() + 0.25 * (gap.max() - gap.min())
@@ -87,9 +100,7 @@ def main() -> None:
     import torch
 
     from emotalker import pipeline
-    from emotalker.face.portrait import Portrait
     from emotalker.video.audio import read_recording
-    from emotalker.video.decode import read_frames
 
     if options.weights:
         from emotalker import weights
@@ -107,9 +118,8 @@ def main() -> None:
         films = []
         for name in names:
             source = TALK / f"{name}.mp4"
-            still = next(read_frames(source, 1))[0].float() / 255
             target = Path(folder) / f"{name}.mp4"
-            pipeline.generate(Portrait.from_image(still), source, target, seed=0, head=0.3, blink=0.0, quality=95)
+            pipeline.generate(portrait_of(source), source, target, seed=0, head=0.3, blink=0.0, quality=95)
             (Path(folder) / f"{name}_real.mp4").symlink_to(source)
             films += [str(target), str(Path(folder) / f"{name}_real.mp4")]
         subprocess.run([options.tracker, "-c", TRACK, *films], check=True, capture_output=True)
